@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <sys/types.h>
+
+#include "basic/error.h"
+#include "basic/secret.h"
+
+/* Writes path whole or not at all, durably: temporary name beside the folder's other hidden files (".NAME.new"), fsync, rename, fsync of
+ * the folder. 0 or a negative errno, with the temporary file removed. */
+int file_write(const char *path, const void *data, size_t size, mode_t mode, struct error *e);
+
+/* The whole of a regular file of at most max bytes. -ENOENT, -EMSGSIZE, … */
+int file_read(const char *path, size_t max, struct secret *ret, struct error *e);
+
+/* Overwrites a file's bytes, makes that durable and unlinks it; best effort on what the file system and the disk keep. A missing file is
+ * no error. */
+int file_erase(const char *path, struct error *e);
+
+/* Removes every file in a folder and the folder (one level, as our folders are). A missing folder is no error. */
+int folder_remove(const char *path, struct error *e);
+
+/* fsync of the folder that holds path. */
+int folder_sync(const char *path);
+
+/* path = folder/name in a buffer of PATH_MAX. -ENAMETOOLONG. */
+int path_join(char *ret, const char *folder, const char *name);

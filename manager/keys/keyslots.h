@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "basic/error.h"
+#include "basic/secret.h"
+
+/* A manager's lock: a LUKS2 header in a plain file whose volume key is the KEK. Every call blocks (a foreign luksAddKey may hold the file's
+ * lock for seconds), loads the header afresh, and belongs on a worker thread, one call at a time.
+ *
+ * Common errors: -ENOENT no file; -EBADMSG both headers damaged, or not ours; -EKEYREJECTED; -ENOSPC no free keyslot or disk full. */
+
+#define KEK_SIZE 64
+#define KEYSLOTS_MAX 8
+#define KEYSLOT_TOKEN_TYPE "swarm-unlock"
+
+/* What the "state" member of a swarm-unlock token says. */
+enum keyslot_state {
+    KEYSLOT_PENDING,  /* opens, but its key has not been acknowledged yet */
+    KEYSLOT_ACTIVE,
+    KEYSLOT_RETIRING, /* still opens, goes when the newer key is acknowledged */
+    KEYSLOT_FOREIGN,  /* not an unlock key: made by another tool or for another method */
+};
+
+struct keyslot {
+    int slot;
+    char kind[64];       /* "unlock-key", "passphrase" without a token, or the token's type (clevis, systemd-tpm2, …) */
+    uint32_t generation; /* 0 when foreign */
+    enum keyslot_state state;
+};
+
+const char *keyslot_state_to_string(enum keyslot_state state);
+
+/* A new header under path, replacing an older one atomically, with one keyslot for passphrase in the given state. */
+int keyslots_create(const char *path, const struct secret *kek, const struct secret *passphrase, uint32_t generation,
+                    enum keyslot_state state, struct error *e);
+
+/* Tries the passphrase on each keyslot. ret_slot may be NULL. -EKEYREJECTED when none opens. */
+int keyslots_open(const char *path, const struct secret *passphrase, struct secret *ret_kek, struct keyslot *ret_slot, struct error *e);
+
+/* Adds a pending keyslot, proves that it opens to the same KEK, then writes its token: from then on it and the older ones unlock. Does
+ * nothing when a keyslot of that generation exists and opens. */
+int keyslots_add(const char *path, const struct secret *kek, const struct secret *passphrase, uint32_t generation, struct error *e);
+
+/* Makes generation the active one and every other unlock key's keyslot retiring. -ENOENT when it has no keyslot. */
+int keyslots_activate(const char *path, uint32_t generation, struct error *e);
+
+/* Proves that passphrase opens the keyslot of generation, then destroys every other unlock key's keyslot and its token. Foreign
+ * keyslots stay. */
+int keyslots_retire(const char *path, const struct secret *passphrase, uint32_t generation, struct error *e);
+
+/* Removes own tokens that no keyslot is left for, and keyslots that were being added or destroyed when the power went (named by an own
+ * intent token). Foreign keyslots and tokens stay. */
+int keyslots_collect(const char *path, struct error *e);
+
+/* Up to KEYSLOTS_MAX entries into keyslots, their number returned. */
+int keyslots_list(const char *path, struct keyslot keyslots[static KEYSLOTS_MAX], struct error *e);
+
+/* The LUKS2 header's sequence id, which every change increases (LUKS2 on-disk format, section 2.1). */
+int keyslots_sequence(const char *path, uint64_t *ret, struct error *e);
+
+/* Destroys all keyslots' areas and headers, then unlinks the file. A missing file is no error; a damaged one goes too. */
+int keyslots_erase(const char *path, struct error *e);
