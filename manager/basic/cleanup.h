@@ -52,7 +52,7 @@ static inline void fclosep(FILE **f)
 
 /* static void name_p(type *p): a scope-exit function for pointers freed by func. */
 #define DEFINE_CLEANUP(type, func)             \
-    static inline void func##p(type *p)        \
+    static _unused_ inline void func##p(type *p)        \
     {                                          \
         if (*p)                                \
             func(*p);                          \

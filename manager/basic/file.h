@@ -10,6 +10,16 @@
  * the folder. 0 or a negative errno, with the temporary file removed. */
 int file_write(const char *path, const void *data, size_t size, mode_t mode, struct error *e);
 
+/* As file_write, with the temporary file in folder (on the same file system; NULL: beside path). Once the new file is durable, the bytes of
+ * the one it replaced are overwritten, best effort, unless that has another name. */
+int file_replace(const char *folder, const char *path, const void *data, size_t size, mode_t mode, struct error *e);
+
+/* The last step of file_replace, for a temporary file that its maker wrote and synced. On failure it is removed. */
+int file_move(const char *temporary, const char *path, struct error *e);
+
+/* The temporary name of path in folder (NULL: the one of path), into a buffer of PATH_MAX. -EINVAL, -ENAMETOOLONG. */
+int file_temporary(const char *folder, const char *path, char *ret);
+
 /* The whole of a regular file of at most max bytes. -ENOENT, -EMSGSIZE, … */
 int file_read(const char *path, size_t max, struct secret *ret, struct error *e);
 

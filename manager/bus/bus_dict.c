@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "bus/bus_dict.h"
+
+#include "basic/cleanup.h"
+#include "basic/memfd.h"
+
+int dict_string(sd_bus_message *m, const char *key, const char *value)
+{
+    return sd_bus_message_append(m, "{sv}", key, "s", value);
+}
+
+int dict_bool(sd_bus_message *m, const char *key, bool value)
+{
+    return sd_bus_message_append(m, "{sv}", key, "b", (int) value);
+}
+
+int dict_u32(sd_bus_message *m, const char *key, uint32_t value)
+{
+    return sd_bus_message_append(m, "{sv}", key, "u", value);
+}
+
+int dict_u64(sd_bus_message *m, const char *key, uint64_t value)
+{
+    return sd_bus_message_append(m, "{sv}", key, "t", value);
+}
+
+int dict_i32(sd_bus_message *m, const char *key, int32_t value)
+{
+    return sd_bus_message_append(m, "{sv}", key, "i", value);
+}
+
+int dict_labels(sd_bus_message *m, Pb__Label *const *labels, size_t n)
+{
+    int r;
+
+    r = sd_bus_message_open_container(m, 'e', "sv");
+    if (r >= 0)
+        r = sd_bus_message_append(m, "s", "Labels");
+    if (r >= 0)
+        r = sd_bus_message_open_container(m, 'v', "a{ss}");
+    if (r >= 0)
+        r = sd_bus_message_open_container(m, 'a', "{ss}");
+    for (size_t i = 0; r >= 0 && i < n; i++)
+        r = sd_bus_message_append(m, "{ss}", labels[i]->key, labels[i]->value);
+    for (int i = 0; r >= 0 && i < 3; i++)
+        r = sd_bus_message_close_container(m);
+    return r;
+}
+
+int dict_meta(sd_bus_message *m, const Pb__Meta *meta)
+{
+    int r;
+
+    r = dict_string(m, "ID", meta->id);
+    if (r >= 0)
+        r = dict_u64(m, "Version", meta->version);
+    if (r >= 0)
+        r = dict_u64(m, "CreatedAt", (uint64_t) meta->created);
+    return r < 0 ? r : dict_u64(m, "UpdatedAt", (uint64_t) meta->updated);
+}
+
+int dict_secret(sd_bus_message *m, const char *key, const void *data, size_t size)
+{
+    _cleanup_close_ int fd = memfd_new(data, size);
+
+    return fd < 0 ? fd : sd_bus_message_append(m, "{sv}", key, "h", fd);
+}
+
+int append_secret(sd_bus_message *m, const struct secret *secret)
+{
+    _cleanup_close_ int fd = memfd_new(secret->data, secret->size);
+
+    return fd < 0 ? fd : sd_bus_message_append(m, "h", fd);
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <systemd/sd-bus.h>
+
+#include "swarm/swarm.h"
+
+/* One function per method of org.swarm.Manager1, called once the caller is authorised. Each answers m now or later; a negative errno that it
+ * returns is answered for it. */
+typedef int (*bus_handler)(struct swarm *s, sd_bus_message *m, const struct swarm_caller *caller);
+
+int method_info(struct swarm *s, sd_bus_message *m, const struct swarm_caller *caller);
+int method_list_nodes(struct swarm *s, sd_bus_message *m, const struct swarm_caller *caller);
+int method_inspect_node(struct swarm *s, sd_bus_message *m, const struct swarm_caller *caller);
+int method_list_keyslots(struct swarm *s, sd_bus_message *m, const struct swarm_caller *caller);
+int method_unlock(struct swarm *s, sd_bus_message *m, const struct swarm_caller *caller);
+int method_get_unlock_key(struct swarm *s, sd_bus_message *m, const struct swarm_caller *caller);
+int method_confirm_unlock_key(struct swarm *s, sd_bus_message *m, const struct swarm_caller *caller);
+int method_get_join_token(struct swarm *s, sd_bus_message *m, const struct swarm_caller *caller);
+int method_init(struct swarm *s, sd_bus_message *m, const struct swarm_caller *caller);
+int method_rotate_unlock_key(struct swarm *s, sd_bus_message *m, const struct swarm_caller *caller);
+int method_enable_autolock(struct swarm *s, sd_bus_message *m, const struct swarm_caller *caller);
+int method_disable_autolock(struct swarm *s, sd_bus_message *m, const struct swarm_caller *caller);
+int method_rotate_join_token(struct swarm *s, sd_bus_message *m, const struct swarm_caller *caller);
+int method_leave(struct swarm *s, sd_bus_message *m, const struct swarm_caller *caller);
+int method_create_secret(struct swarm *s, sd_bus_message *m, const struct swarm_caller *caller);
+int method_list_secrets(struct swarm *s, sd_bus_message *m, const struct swarm_caller *caller);
+int method_inspect_secret(struct swarm *s, sd_bus_message *m, const struct swarm_caller *caller);
+int method_remove_secret(struct swarm *s, sd_bus_message *m, const struct swarm_caller *caller);
+int method_create_config(struct swarm *s, sd_bus_message *m, const struct swarm_caller *caller);
+int method_list_configs(struct swarm *s, sd_bus_message *m, const struct swarm_caller *caller);
+int method_inspect_config(struct swarm *s, sd_bus_message *m, const struct swarm_caller *caller);
+int method_remove_config(struct swarm *s, sd_bus_message *m, const struct swarm_caller *caller);

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Secrets and configs: the same four methods twice. A secret's data never leaves through here. */
+#include <errno.h>
+#include <string.h>
+
+#include "basic/memfd.h"
+#include "bus/bus_dict.h"
+#include "bus/bus_error.h"
+#include "bus/bus_methods.h"
+
+static void on_changed(void *data, int result, const char *id, const struct error *e)
+{
+    sd_bus_message *m = data;
+
+    if (result < 0)
+        (void) bus_reply_error(m, result, e);
+    else
+        (void) sd_bus_reply_method_return(m, "s", id);
+    sd_bus_message_unref(m);
+}
+
+/* Alternating keys and values that point into the message. */
+static int read_labels(sd_bus_message *m, char *labels[static 2 * STORE_LABELS_MAX + 1])
+{
+    const char *key, *value;
+    size_t n = 0;
+    int r;
+
+    r = sd_bus_message_enter_container(m, 'a', "{ss}");
+    while (r >= 0 && (r = sd_bus_message_read(m, "{ss}", &key, &value)) > 0) {
+        if (n == 2 * (size_t) STORE_LABELS_MAX)
+            return -EMSGSIZE;
+        labels[n++] = (char *) key;
+        labels[n++] = (char *) value;
+    }
+    labels[n] = NULL;
+    return r < 0 ? r : sd_bus_message_exit_container(m);
+}
+
+static int create(struct swarm *s, sd_bus_message *m, Pb__Kind kind)
+{
+    _cleanup_(secret_done) struct secret data = SECRET_NULL;
+    char *labels[2 * STORE_LABELS_MAX + 1];
+    struct error e = { "" };
+    const char *name;
+    int r, fd;
+
+    r = swarm_check_active(s, &e);
+    if (r < 0)
+        return bus_reply_error(m, r, &e);
+    r = sd_bus_message_read(m, "s", &name);
+    if (r < 0)
+        return r;
+    r = read_labels(m, labels);
+    if (r == -EMSGSIZE)
+        return bus_reply_error(m, error_set(&e, -EINVAL, "more than %d labels", STORE_LABELS_MAX), &e);
+    if (r >= 0)
+        r = sd_bus_message_read(m, "h", &fd);
+    if (r < 0)
+        return r;
+    r = memfd_read(fd, kind == PB__KIND__SECRET ? STORE_SECRET_MAX : STORE_CONFIG_MAX, &data);
+    if (r == -EINVAL)
+        return bus_reply_error(m, error_set(&e, r, "the data must come as a sealed memfd"), &e);
+    if (r == -EMSGSIZE)
+        return bus_reply_error(m, error_set(&e, r, "%s data must be larger than 0 and at most %u bytes",
+                                            kind == PB__KIND__SECRET ? "secret" : "config",
+                                            kind == PB__KIND__SECRET ? STORE_SECRET_MAX : STORE_CONFIG_MAX), &e);
+    if (r < 0)
+        return r;
+    r = swarm_create_object(s, kind, name, labels, &data, on_changed, sd_bus_message_ref(m), &e);
+    if (r < 0) {
+        sd_bus_message_unref(m);
+        return bus_reply_error(m, r, &e);
+    }
+    return 1;
+}
+
+static int append_object(sd_bus_message *reply, const Pb__Object *object, bool with_data)
+{
+    int r;
+
+    r = sd_bus_message_open_container(reply, 'a', "{sv}");
+    if (r >= 0)
+        r = dict_meta(reply, object->meta);
+    if (r >= 0)
+        r = dict_string(reply, "Name", object->name);
+    if (r >= 0)
+        r = dict_labels(reply, object->labels, object->n_labels);
+    if (r >= 0 && with_data)
+        r = dict_secret(reply, "Data", object->data.data, object->data.len);
+    return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
+static int list(struct swarm *s, sd_bus_message *m, Pb__Kind kind)
+{
+    _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+    struct error e = { "" };
+    int r;
+
+    r = swarm_check_active(s, &e);
+    if (r < 0)
+        return bus_reply_error(m, r, &e);
+    r = sd_bus_message_new_method_return(m, &reply);
+    if (r >= 0)
+        r = sd_bus_message_open_container(reply, 'a', "a{sv}");
+    for (size_t i = 0; r >= 0 && i < store_n_objects(swarm_store(s), kind); i++)
+        r = append_object(reply, store_object_at(swarm_store(s), kind, i), false);
+    if (r >= 0)
+        r = sd_bus_message_close_container(reply);
+    return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
+}
+
+static int inspect(struct swarm *s, sd_bus_message *m, Pb__Kind kind)
+{
+    _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+    const char *kind_name = kind == PB__KIND__SECRET ? "secret" : "config", *name;
+    const Pb__Object *object;
+    struct error e = { "" };
+    int r;
+
+    r = sd_bus_message_read(m, "s", &name);
+    if (r < 0)
+        return r;
+    r = swarm_check_active(s, &e);
+    if (r < 0)
+        return bus_reply_error(m, r, &e);
+    r = store_find_object(swarm_store(s), kind, name, &object);
+    if (r == -ENOTUNIQ)
+        return bus_reply_error(m, error_set(&e, r, "%s %.64s is ambiguous: give more of its ID", kind_name, name), &e);
+    if (r < 0)
+        return bus_reply_error(m, error_set(&e, r, "%s %.64s not found", kind_name, name), &e);
+    r = sd_bus_message_new_method_return(m, &reply);
+    if (r >= 0)
+        r = append_object(reply, object, kind == PB__KIND__CONFIG);
+    return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
+}
+
+static int remove_object(struct swarm *s, sd_bus_message *m, Pb__Kind kind)
+{
+    struct error e = { "" };
+    const char *name;
+    int r;
+
+    r = sd_bus_message_read(m, "s", &name);
+    if (r < 0)
+        return r;
+    r = swarm_remove_object(s, kind, name, on_changed, sd_bus_message_ref(m), &e);
+    if (r < 0) {
+        sd_bus_message_unref(m);
+        return bus_reply_error(m, r, &e);
+    }
+    return 1;
+}
+
+int method_create_secret(struct swarm *s, sd_bus_message *m, const struct swarm_caller *caller _unused_)
+{
+    return create(s, m, PB__KIND__SECRET);
+}
+
+int method_list_secrets(struct swarm *s, sd_bus_message *m, const struct swarm_caller *caller _unused_)
+{
+    return list(s, m, PB__KIND__SECRET);
+}
+
+int method_inspect_secret(struct swarm *s, sd_bus_message *m, const struct swarm_caller *caller _unused_)
+{
+    return inspect(s, m, PB__KIND__SECRET);
+}
+
+int method_remove_secret(struct swarm *s, sd_bus_message *m, const struct swarm_caller *caller _unused_)
+{
+    return remove_object(s, m, PB__KIND__SECRET);
+}
+
+int method_create_config(struct swarm *s, sd_bus_message *m, const struct swarm_caller *caller _unused_)
+{
+    return create(s, m, PB__KIND__CONFIG);
+}
+
+int method_list_configs(struct swarm *s, sd_bus_message *m, const struct swarm_caller *caller _unused_)
+{
+    return list(s, m, PB__KIND__CONFIG);
+}
+
+int method_inspect_config(struct swarm *s, sd_bus_message *m, const struct swarm_caller *caller _unused_)
+{
+    return inspect(s, m, PB__KIND__CONFIG);
+}
+
+int method_remove_config(struct swarm *s, sd_bus_message *m, const struct swarm_caller *caller _unused_)
+{
+    return remove_object(s, m, PB__KIND__CONFIG);
+}

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* swarm-managerd: the swarm with its faces, on one loop, until SIGTERM or SIGINT. */
+
+struct daemon_config {
+    const char *folder; /* the state directory */
+    const char *seal_socket;
+    const char *ask_socket;
+    unsigned snapshot_threshold; /* 0: the default */
+};
+
+/* 0 when it was told to stop, else a negative errno that has been logged. */
+int daemon_run(const struct daemon_config *config);

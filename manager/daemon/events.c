@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "daemon/events.h"
+
+#include "daemon/journal.h"
+
+static const struct {
+    const char *id;
+    int priority;
+    const char *message;
+} entries[] = {
+    [SWARM_EVENT_INITIALISED] = { MESSAGE_INITIALISED, LOG_NOTICE, "A new swarm was initialised with this node as its manager." },
+    [SWARM_EVENT_LOCKED] = { MESSAGE_LOCKED, LOG_NOTICE, "The manager is locked and waits for its unlock key." },
+    [SWARM_EVENT_UNLOCKED] = { MESSAGE_UNLOCKED, LOG_NOTICE, "The manager was unlocked." },
+    [SWARM_EVENT_UNLOCK_FAILED] = { MESSAGE_UNLOCK_FAILED, LOG_WARNING, "An attempt to unlock the manager failed." },
+    [SWARM_EVENT_KEY_ROTATED] = { MESSAGE_KEY_ROTATED, LOG_NOTICE, "A new unlock key was made; the old one unlocks too until it is confirmed." },
+    [SWARM_EVENT_KEY_CONFIRMED] = { MESSAGE_KEY_CONFIRMED, LOG_NOTICE, "The new unlock key is in force; the old one does not unlock any more." },
+    [SWARM_EVENT_AUTOLOCK_ON] = { MESSAGE_AUTOLOCK_ENABLED, LOG_NOTICE, "Autolock is on: this manager starts locked from now on." },
+    [SWARM_EVENT_AUTOLOCK_OFF] = { MESSAGE_AUTOLOCK_DISABLED, LOG_NOTICE, "Autolock is off: this manager starts without a key from now on." },
+    [SWARM_EVENT_LEFT] = { MESSAGE_LEFT, LOG_NOTICE, "This node has left its swarm; its keys and its store are wiped." },
+    [SWARM_EVENT_DAMAGED] = { MESSAGE_DAMAGED, LOG_ERR, "The manager's state on disk cannot be used." },
+    [SWARM_EVENT_ROLLED_BACK] = { MESSAGE_ROLLED_BACK, LOG_WARNING, "The keyslots file is older than the state that it guards; it was brought up to date." },
+    [SWARM_EVENT_REPLICA_FAILED] = { MESSAGE_REPLICA_FAILED, LOG_CRIT, "The replicated store stopped working." },
+    [SWARM_EVENT_TROUBLE] = { MESSAGE_TROUBLE, LOG_WARNING, "An operation was left unfinished and is tried again at the next start." },
+};
+
+void event_log(const struct swarm_event_info *info)
+{
+    char uid[16] = "", keyslot[16] = "", generation[16] = "", message[ERROR_TEXT_MAX + 256];
+
+    if (info->caller.how[0] == 'd')
+        (void) snprintf(uid, sizeof(uid), "%u", (unsigned) info->caller.uid);
+    if (info->keyslot >= 0)
+        (void) snprintf(keyslot, sizeof(keyslot), "%d", info->keyslot);
+    if (info->generation > 0)
+        (void) snprintf(generation, sizeof(generation), "%u", info->generation);
+    (void) snprintf(message, sizeof(message), "%s%s%s", entries[info->event].message, info->text ? " " : "", info->text ? info->text : "");
+    journal_event(entries[info->event].id, entries[info->event].priority, message,
+                  "SWARM_METHOD", info->caller.how,
+                  "SWARM_CALLER_UID", uid[0] ? uid : NULL,
+                  "SWARM_KEYSLOT", keyslot[0] ? keyslot : NULL,
+                  "SWARM_GENERATION", generation[0] ? generation : NULL,
+                  "SWARM_REASON", info->text,
+                  NULL);
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+
+#include "basic/secret.h"
+#include "daemon/daemon.h"
+#include "daemon/journal.h"
+
+/* Nothing of this process reaches swap or a core dump. Pages are locked as they are touched, so that reserved stacks cost nothing. */
+static void guard_memory(void)
+{
+    const struct rlimit none = { 0, 0 };
+
+    (void) setrlimit(RLIMIT_CORE, &none);
+    (void) prctl(PR_SET_DUMPABLE, 0);
+    if (mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) < 0)
+        journal_error("Memory cannot be locked, so secrets may reach swap: %s", strerror(errno));
+}
+
+int main(void)
+{
+    const char *folder = getenv("STATE_DIRECTORY");
+    struct daemon_config config = {
+        .folder = folder ? folder : STATEDIR,
+        .seal_socket = "/run/swarm-helpers/seal.sock",
+        .ask_socket = "/run/swarm-helpers/ask.sock",
+    };
+
+    guard_memory();
+    (void) signal(SIGPIPE, SIG_IGN);
+    if (secret_init() < 0)
+        return EXIT_FAILURE;
+    return daemon_run(&config) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "daemon/prompter.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "daemon/journal.h"
+
+#define PAUSE_MS 2000 /* after a cancelled question, or when the helper cannot be reached */
+
+static void ask(struct prompter *p);
+
+static void on_again(uv_timer_t *timer)
+{
+    ask(timer->data);
+}
+
+static void ask_later(struct prompter *p)
+{
+    if (p->wanted)
+        (void) uv_timer_start(&p->again, on_again, PAUSE_MS, 0);
+}
+
+static void on_attempted(void *data, struct swarm_request *request)
+{
+    struct prompter *p = data;
+    int r = request->result;
+
+    p->answered = false;
+    p->wrong = r == -EKEYREJECTED || r == -EINVAL;
+    if (r < 0)
+        journal_error("%s", request->error.text);
+    swarm_request_free(request);
+    if (!p->wanted)
+        return;
+    if (p->wrong)
+        ask(p);
+    else
+        ask_later(p);
+}
+
+static int attempt(struct prompter *p, struct secret *answer)
+{
+    struct swarm_request *request = swarm_request_new(SWARM_UNLOCK);
+    int r;
+
+    if (!request)
+        return -ENOMEM;
+    request->key = secret_take(answer);
+    request->done = on_attempted;
+    request->data = p;
+    (void) strcpy(request->caller.how, "prompt");
+    p->answered = true;
+    r = swarm_submit(p->swarm, request);
+    if (r < 0) {
+        p->answered = false;
+        swarm_request_free(request);
+    }
+    return r;
+}
+
+static void on_answer(void *data, int result, struct secret *answer)
+{
+    struct prompter *p = data;
+
+    p->prompt = NULL;
+    p->wrong = false;
+    if (result == 0)
+        result = attempt(p, answer);
+    if (result < 0)
+        ask_later(p);
+}
+
+static void ask(struct prompter *p)
+{
+    char message[256 + 1];
+    int r;
+
+    if (!p->wanted || p->prompt || p->answered)
+        return;
+    (void) snprintf(message, sizeof(message), "%sPlease enter the unlock key of swarm node %.64s:", p->wrong ? "Wrong key. " : "",
+                    p->hostname);
+    r = prompt_start(p->again.loop, p->socket, message, !p->asked, on_answer, p, &p->prompt);
+    if (r < 0) {
+        if (!p->asked)
+            journal_error("No question for the unlock key can be raised through %s: %s; use \"swarmctl unlock\".", p->socket, strerror(-r));
+        ask_later(p);
+    }
+    p->asked = true;
+}
+
+void prompter_init(struct prompter *p, uv_loop_t *loop, struct swarm *swarm, const char *socket, const char *hostname)
+{
+    *p = (struct prompter) { .swarm = swarm, .socket = socket, .hostname = hostname };
+    (void) uv_timer_init(loop, &p->again);
+    p->again.data = p;
+}
+
+void prompter_want(struct prompter *p, bool wanted)
+{
+    p->wanted = wanted;
+    if (wanted) {
+        ask(p);
+        return;
+    }
+    (void) uv_timer_stop(&p->again);
+    prompt_cancel(TAKE_PTR(p->prompt));
+}
+
+void prompter_close(struct prompter *p)
+{
+    prompter_want(p, false);
+    uv_close((uv_handle_t *) &p->again, NULL);
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <string.h>
+
+#include "store/erasing_allocator.h"
+#include "swarm/swarm_private.h"
+
+int bytes_replace(ProtobufCBinaryData *field, const void *data, size_t size)
+{
+    uint8_t *copy = NULL;
+
+    if (size > 0) {
+        copy = malloc(size);
+        if (!copy)
+            return -ENOMEM;
+        memcpy(copy, data, size);
+    }
+    erasing_free(field->data);
+    field->data = copy;
+    field->len = size;
+    return 0;
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <string.h>
+
+#include "swarm/swarm_private.h"
+
+static int (*const verbs[_SWARM_VERB_MAX])(struct swarm *s, struct swarm_request *r) = {
+    [SWARM_INIT] = verb_init,
+    [SWARM_UNLOCK] = verb_unlock,
+    [SWARM_ROTATE_UNLOCK_KEY] = verb_rotate_unlock_key,
+    [SWARM_CONFIRM_UNLOCK_KEY] = verb_confirm_unlock_key,
+    [SWARM_ENABLE_AUTOLOCK] = verb_enable_autolock,
+    [SWARM_DISABLE_AUTOLOCK] = verb_disable_autolock,
+    [SWARM_ROTATE_JOIN_TOKEN] = verb_rotate_join_token,
+    [SWARM_LEAVE] = verb_leave,
+    [SWARM_LIST_KEYSLOTS] = verb_list_keyslots,
+};
+
+struct swarm_request *swarm_request_new(enum swarm_verb verb)
+{
+    struct swarm_request *r = calloc(1, sizeof(*r));
+
+    if (r)
+        r->verb = verb;
+    return r;
+}
+
+void swarm_request_free(struct swarm_request *r)
+{
+    secret_done(&r->key);
+    secret_done(&r->ret_key);
+    secret_done(&r->ret_token);
+    free(r);
+}
+
+static int run(void *data)
+{
+    struct swarm_request *r = data;
+
+    return verbs[r->verb](r->swarm, r);
+}
+
+static void done(void *data, int result)
+{
+    struct swarm_request *r = data;
+
+    r->result = result;
+    if (result < 0 && r->error.text[0] == '\0')
+        (void) error_set(&r->error, result, "%s", strerror(-result));
+    r->done(r->data, r);
+}
+
+int swarm_submit(struct swarm *s, struct swarm_request *request)
+{
+    request->swarm = s;
+    return lifecycle_submit(s->lifecycle, run, done, request);
+}

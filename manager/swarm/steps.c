@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The lifecycle thread's way to what belongs to the loop's thread. */
+#include <errno.h>
+#include <string.h>
+
+#include "store/command.h"
+#include "store/erasing_allocator.h"
+#include "swarm/swarm_private.h"
+
+struct error_step {
+    struct swarm *swarm;
+    struct error *error;
+};
+
+struct state_step {
+    struct swarm *swarm;
+    enum swarm_state state;
+    const char *why;
+};
+
+static void set_state(void *data, struct completion *c)
+{
+    struct state_step *step = data;
+    struct swarm *s = step->swarm;
+
+    s->state = step->state;
+    (void) error_set(&s->why, 0, "%s", step->why ? step->why : "");
+    s->config.on_state(s->config.data);
+    completion_done(c, 0);
+}
+
+void step_set_state(struct swarm *s, enum swarm_state state, const char *why)
+{
+    struct state_step step = { s, state, why };
+
+    (void) lifecycle_on_loop(s->lifecycle, set_state, &step);
+}
+
+static void get_state(void *data, struct completion *c)
+{
+    struct state_step *step = data;
+
+    step->state = step->swarm->state;
+    completion_done(c, 0);
+}
+
+enum swarm_state step_get_state(struct swarm *s)
+{
+    struct state_step step = { s, SWARM_INACTIVE, NULL };
+
+    (void) lifecycle_on_loop(s->lifecycle, get_state, &step);
+    return step.state;
+}
+
+static void check_active(void *data, struct completion *c)
+{
+    struct error_step *step = data;
+
+    completion_done(c, swarm_check_active(step->swarm, step->error));
+}
+
+int step_require_active(struct swarm *s, struct error *e)
+{
+    struct error_step step = { s, e };
+
+    return lifecycle_on_loop(s->lifecycle, check_active, &step);
+}
+
+struct propose_step {
+    struct swarm *swarm;
+    const void *command;
+    size_t size;
+};
+
+static void on_result(void *data, int result)
+{
+    completion_done(data, result);
+}
+
+static void propose(void *data, struct completion *c)
+{
+    struct propose_step *step = data;
+    int r = -ENOTCONN;
+
+    if (step->swarm->replica)
+        r = replica_propose(step->swarm->replica, step->command, step->size, on_result, c);
+    if (r < 0)
+        completion_done(c, r);
+}
+
+int step_propose(struct swarm *s, const Pb__Command *command)
+{
+    struct propose_step step = { .swarm = s };
+    void *encoded = NULL;
+    int r;
+
+    r = command_encode(command, &encoded, &step.size);
+    if (r < 0)
+        return r;
+    step.command = encoded;
+    do
+        r = lifecycle_on_loop(s->lifecycle, propose, &step);
+    while (r == -EAGAIN && lifecycle_sleep(s->lifecycle, 10) == 0);
+    erasing_free(encoded);
+    return r;
+}
+
+struct copy_step {
+    struct swarm *swarm;
+    const char *id; /* NULL: the cluster */
+    ProtobufCMessage *copy;
+};
+
+/* What can be packed can be unpacked, so the only failure is memory. */
+static ProtobufCMessage *message_copy(const ProtobufCMessage *m)
+{
+    size_t size = protobuf_c_message_get_packed_size(m);
+    struct erasing_allocator allocator;
+    uint8_t *packed = malloc(size);
+    ProtobufCMessage *copy;
+
+    if (!packed)
+        return NULL;
+    erasing_allocator_init(&allocator);
+    (void) protobuf_c_message_pack(m, packed);
+    copy = protobuf_c_message_unpack(m->descriptor, &allocator.allocator, size, packed);
+    erasing_free(packed);
+    return copy;
+}
+
+static void copy_message(void *data, struct completion *c)
+{
+    struct copy_step *step = data;
+    struct store *store = step->swarm->store;
+    const ProtobufCMessage *m = NULL;
+
+    if (store && step->id)
+        m = (const ProtobufCMessage *) store_node(store, step->id);
+    else if (store)
+        m = (const ProtobufCMessage *) store_cluster(store);
+    if (m)
+        step->copy = message_copy(m);
+    completion_done(c, !m ? -ENOENT : step->copy ? 0 : -ENOMEM);
+}
+
+int step_cluster(struct swarm *s, Pb__Cluster **ret)
+{
+    struct copy_step step = { .swarm = s };
+    int r = lifecycle_on_loop(s->lifecycle, copy_message, &step);
+
+    if (r == 0)
+        *ret = (Pb__Cluster *) step.copy;
+    return r;
+}
+
+int step_node(struct swarm *s, const char *id, Pb__Node **ret)
+{
+    struct copy_step step = { .swarm = s, .id = id };
+    int r = lifecycle_on_loop(s->lifecycle, copy_message, &step);
+
+    if (r == 0)
+        *ret = (Pb__Node *) step.copy;
+    return r;
+}
+
+void cluster_free(Pb__Cluster *c)
+{
+    erasing_message_free(&c->base);
+}
+
+void node_free(Pb__Node *n)
+{
+    erasing_message_free(&n->base);
+}
+
+int step_put_cluster(struct swarm *s, Pb__Cluster *cluster)
+{
+    Pb__PutCluster put = PB__PUT_CLUSTER__INIT;
+    Pb__Command command = PB__COMMAND__INIT;
+
+    cluster->meta->updated = swarm_now();
+    put.cluster = cluster;
+    command.what_case = PB__COMMAND__WHAT_PUT_CLUSTER;
+    command.put_cluster = &put;
+    return step_propose(s, &command);
+}
+
+int step_put_node(struct swarm *s, Pb__Node *node)
+{
+    Pb__PutNode put = PB__PUT_NODE__INIT;
+    Pb__Command command = PB__COMMAND__INIT;
+
+    node->meta->updated = swarm_now();
+    put.node = node;
+    command.what_case = PB__COMMAND__WHAT_PUT_NODE;
+    command.put_node = &put;
+    return step_propose(s, &command);
+}
+
+struct keyring_step {
+    struct swarm *swarm;
+    const struct bundle *bundle;
+    uint32_t active;
+};
+
+static void set_keyring(void *data, struct completion *c)
+{
+    struct keyring_step *step = data;
+    const struct bundle *b = step->bundle;
+    uint32_t ids[BUNDLE_DEKS_MAX];
+    _cleanup_(secret_done) struct secret keys = SECRET_NULL;
+    int r;
+
+    r = secret_new((size_t) b->n_deks * KEYRING_KEY_SIZE, &keys);
+    for (uint32_t i = 0; r == 0 && i < b->n_deks; i++) {
+        ids[i] = b->deks[i].id;
+        memcpy(keys.data + i * KEYRING_KEY_SIZE, b->deks[i].key, KEYRING_KEY_SIZE);
+    }
+    if (r == 0)
+        r = keyring_set(step->swarm->keyring, ids, (const unsigned char (*)[KEYRING_KEY_SIZE]) keys.data, b->n_deks, step->active);
+    completion_done(c, r);
+}
+
+int step_keyring(struct swarm *s, const struct bundle *bundle, uint32_t active)
+{
+    struct keyring_step step = { s, bundle, active };
+
+    return lifecycle_on_loop(s->lifecycle, set_keyring, &step);
+}
+
+static int machine_apply(void *data, const void *command, size_t size)
+{
+    struct swarm *s = data;
+
+    return store_apply(s->store, command, size);
+}
+
+static int machine_snapshot(void *data, void **ret, size_t *ret_size)
+{
+    struct swarm *s = data;
+
+    return store_snapshot(s->store, ret, ret_size);
+}
+
+static int machine_restore(void *data, const void *snapshot, size_t size)
+{
+    struct swarm *s = data;
+
+    return store_restore(s->store, snapshot, size);
+}
+
+static struct replica_config replica_config(struct swarm *s)
+{
+    return (struct replica_config) {
+        .loop = s->config.loop,
+        .folder = s->files.raft,
+        .highwater = s->files.highwater,
+        .id = s->node.raft_id,
+        .address = s->node.advertise,
+        .keyring = s->keyring,
+        .machine = { s, machine_apply, machine_snapshot, machine_restore },
+        .snapshot_threshold = s->config.snapshot_threshold,
+    };
+}
+
+static void on_replica_change(void *data)
+{
+    struct swarm *s = data;
+    const char *failure = s->replica ? replica_failure(s->replica) : NULL;
+
+    if (!failure || s->state == SWARM_ERROR)
+        return;
+    swarm_event(s, SWARM_EVENT_REPLICA_FAILED, NULL, -1, 0, failure);
+    s->state = SWARM_ERROR;
+    (void) error_set(&s->why, 0, "%s", failure);
+    s->config.on_state(s->config.data);
+}
+
+static void bootstrap_replica(void *data, struct completion *c)
+{
+    struct error_step *step = data;
+    struct replica_config config;
+
+    step->swarm->node = step->swarm->file;
+    config = replica_config(step->swarm);
+    completion_done(c, replica_bootstrap(&config, step->error));
+}
+
+int step_replica_bootstrap(struct swarm *s, struct error *e)
+{
+    struct error_step step = { s, e };
+
+    return lifecycle_on_loop(s->lifecycle, bootstrap_replica, &step);
+}
+
+static void open_replica(void *data, struct completion *c)
+{
+    struct error_step *step = data;
+    struct swarm *s = step->swarm;
+    struct replica_config config;
+    int r = 0;
+
+    s->node = s->file;
+    config = replica_config(s);
+    s->store = store_new();
+    if (!s->store)
+        r = error_set(step->error, -ENOMEM, "out of memory");
+    if (r == 0)
+        r = replica_open(&config, on_replica_change, s, &s->replica, step->error);
+    if (r < 0) {
+        store_free(s->store);
+        s->store = NULL;
+        completion_done(c, r);
+        return;
+    }
+    r = replica_barrier(s->replica, on_result, c);
+    if (r < 0)
+        completion_done(c, error_set(step->error, r, "the log cannot be read to its end: %s", strerror(-r)));
+}
+
+int step_replica_open(struct swarm *s, struct error *e)
+{
+    struct error_step step = { s, e };
+
+    return lifecycle_on_loop(s->lifecycle, open_replica, &step);
+}
+
+static void rewrite_replica(void *data, struct completion *c)
+{
+    struct swarm *s = data;
+    int r = s->replica ? replica_rewrite(s->replica, on_result, c) : -ENOTCONN;
+
+    if (r < 0)
+        completion_done(c, r);
+}
+
+int step_replica_rewrite(struct swarm *s)
+{
+    return lifecycle_on_loop(s->lifecycle, rewrite_replica, s);
+}
+
+static void on_replica_closed(void *data)
+{
+    completion_done(data, 0);
+}
+
+static void close_replica(void *data, struct completion *c)
+{
+    struct swarm *s = data;
+    struct replica *r = TAKE_PTR(s->replica);
+
+    if (r)
+        replica_close(r, on_replica_closed, c);
+    else
+        completion_done(c, 0);
+}
+
+static void free_store(void *data, struct completion *c)
+{
+    struct swarm *s = data;
+
+    store_free(s->store);
+    s->store = NULL;
+    completion_done(c, 0);
+}
+
+void step_replica_close(struct swarm *s)
+{
+    (void) lifecycle_on_loop(s->lifecycle, close_replica, s);
+    (void) lifecycle_on_loop(s->lifecycle, free_store, s);
+}

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <stdbool.h>
+#include <sys/types.h>
+#include <uv.h>
+
+#include "basic/error.h"
+#include "basic/secret.h"
+#include "keys/keyslots.h"
+#include "store/store.h"
+
+/* What a manager is and does: its state, and the operations that the faces (D-Bus, prompt) offer. All calls are for the loop's thread. */
+
+enum swarm_state {
+    SWARM_INACTIVE, /* not in a swarm */
+    SWARM_PENDING,  /* opening the store */
+    SWARM_ACTIVE,
+    SWARM_LOCKED,
+    SWARM_ERROR,    /* something has to be mended by hand; swarm_why() says what */
+};
+
+const char *swarm_state_to_string(enum swarm_state state);
+
+struct swarm;
+
+/* Who asked, for the journal. */
+struct swarm_caller {
+    uid_t uid;
+    char how[32]; /* "dbus :1.42", "prompt", "startup" */
+};
+
+enum swarm_event {
+    SWARM_EVENT_INITIALISED,
+    SWARM_EVENT_LOCKED,
+    SWARM_EVENT_UNLOCKED,
+    SWARM_EVENT_UNLOCK_FAILED,
+    SWARM_EVENT_KEY_ROTATED,
+    SWARM_EVENT_KEY_CONFIRMED,
+    SWARM_EVENT_AUTOLOCK_ON,
+    SWARM_EVENT_AUTOLOCK_OFF,
+    SWARM_EVENT_LEFT,
+    SWARM_EVENT_DAMAGED,
+    SWARM_EVENT_ROLLED_BACK,
+    SWARM_EVENT_REPLICA_FAILED,
+    SWARM_EVENT_TROUBLE, /* an operation will be tried again; text says which */
+};
+
+/* text may be NULL; keyslot is -1 where none is concerned. Called on either thread. */
+struct swarm_event_info {
+    enum swarm_event event;
+    struct swarm_caller caller;
+    int keyslot;
+    uint32_t generation;
+    const char *text;
+};
+
+struct swarm_config {
+    uv_loop_t *loop;
+    const char *folder;      /* the state directory, absolute */
+    const char *seal_socket;
+    const char *hostname;
+    unsigned snapshot_threshold; /* 0: the default */
+    void (*on_state)(void *data);
+    void (*on_event)(void *data, const struct swarm_event_info *info);
+    void *data;
+};
+
+/* Starts to look at the state on disk; on_state tells when the first state other than pending is known. */
+int swarm_new(const struct swarm_config *config, struct swarm **ret);
+
+/* Ends a running operation, closes the log, frees; then cb. */
+void swarm_close(struct swarm *s, void (*cb)(void *data), void *data);
+
+enum swarm_state swarm_state(const struct swarm *s);
+const char *swarm_why(const struct swarm *s); /* "" unless pending or error */
+
+/* ---- whole operations, one at a time on the lifecycle thread */
+
+enum swarm_verb {
+    SWARM_INIT,
+    SWARM_UNLOCK,
+    SWARM_ROTATE_UNLOCK_KEY,
+    SWARM_CONFIRM_UNLOCK_KEY,
+    SWARM_ENABLE_AUTOLOCK,
+    SWARM_DISABLE_AUTOLOCK,
+    SWARM_ROTATE_JOIN_TOKEN,
+    SWARM_LEAVE,
+    SWARM_LIST_KEYSLOTS,
+    _SWARM_VERB_MAX,
+};
+
+#define SWARM_ADDRESS_MAX 272 /* a DNS name, a colon, a port */
+
+struct swarm_request {
+    enum swarm_verb verb;
+    struct swarm_caller caller;
+    void (*done)(void *data, struct swarm_request *request); /* frees the request */
+    void *data;
+
+    bool autolock, force;
+    char advertise[SWARM_ADDRESS_MAX], listen[SWARM_ADDRESS_MAX];
+    struct secret key; /* an unlock attempt, as typed */
+    uint32_t generation;
+    Pb__Role role;
+
+    int result; /* as in docs/HACKING.md, with error in words */
+    struct error error;
+    char ret_id[STORE_ID_LEN + 1];
+    char ret_address[SWARM_ADDRESS_MAX];
+    uint32_t ret_generation;
+    struct secret ret_key, ret_token;
+    struct keyslot ret_keyslots[KEYSLOTS_MAX];
+    unsigned ret_n_keyslots;
+
+    struct swarm *swarm; /* set by swarm_submit */
+};
+
+struct swarm_request *swarm_request_new(enum swarm_verb verb);
+void swarm_request_free(struct swarm_request *r);
+DEFINE_CLEANUP(struct swarm_request *, swarm_request_free)
+
+/* Takes the request. -EAGAIN when too many wait: then it is still the caller's. */
+int swarm_submit(struct swarm *s, struct swarm_request *request);
+
+/* ---- reading; e says why when the manager is not active */
+
+/* 0 when active, else -ENOKEY (locked), -ESRCH (not a manager), -EAGAIN (pending), -EBADMSG (error), with the text for people. */
+int swarm_check_active(const struct swarm *s, struct error *e);
+
+/* Only while active. */
+const struct store *swarm_store(const struct swarm *s);
+const char *swarm_node_id(const struct swarm *s);
+const char *swarm_id(const struct swarm *s);
+bool swarm_is_leader(const struct swarm *s);
+
+enum swarm_autolock {
+    SWARM_AUTOLOCK_OFF,
+    SWARM_AUTOLOCK_UNCONFIRMED, /* on, but nobody has acknowledged the key: the disk is not locked yet */
+    SWARM_AUTOLOCK_ON,
+};
+
+const char *swarm_autolock_to_string(enum swarm_autolock autolock);
+enum swarm_autolock swarm_autolock(const struct swarm *s);
+
+/* The newest unlock key as text. -ENODATA when autolock is off. */
+int swarm_unlock_key(const struct swarm *s, uint32_t *ret_generation, struct secret *ret_text, struct error *e);
+int swarm_join_token(const struct swarm *s, Pb__Role role, struct secret *ret_text, char ret_address[static SWARM_ADDRESS_MAX],
+                     struct error *e);
+
+/* By id, hostname, unambiguous id prefix, or "self". -ENOENT, -ENOTUNIQ. */
+int swarm_find_node(const struct swarm *s, const char *name, const Pb__Node **ret, struct error *e);
+
+/* ---- objects */
+
+typedef void (*swarm_done_cb)(void *data, int result, const char *id, const struct error *e);
+
+/* Labels alternate key and value, NULL terminated. data is copied. cb is not called when this fails. */
+int swarm_create_object(struct swarm *s, Pb__Kind kind, const char *name, char *const *labels, const struct secret *data, swarm_done_cb cb,
+                        void *cb_data, struct error *e);
+int swarm_remove_object(struct swarm *s, Pb__Kind kind, const char *id_or_name, swarm_done_cb cb, void *cb_data, struct error *e);

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <limits.h>
+
+#include "keys/bundle.h"
+#include "raft/replica.h"
+#include "swarm/lifecycle.h"
+#include "swarm/node_file.h"
+#include "swarm/swarm.h"
+
+#define CREDENTIAL_NAME "swarm_keys"
+
+struct swarm_files {
+    char node[PATH_MAX], sweep[PATH_MAX], keyslots[PATH_MAX], credential_folder[PATH_MAX], credential[PATH_MAX], raft[PATH_MAX], highwater[PATH_MAX];
+};
+
+/* Fields of the first group belong to the loop's thread, those of the second to the lifecycle thread. */
+struct swarm {
+    struct swarm_config config;
+    struct swarm_files files;
+    char folder[PATH_MAX], seal_socket[PATH_MAX], hostname[256];
+    struct lifecycle *lifecycle;
+
+    enum swarm_state state;
+    struct error why;
+    struct store *store;
+    struct replica *replica;
+    struct keyring *keyring;
+    struct node_file node;
+    void (*closed)(void *data);
+    void *closed_data;
+
+    struct secret kek;
+    struct bundle *bundle;
+    bool keys_locked;   /* what the disk says: the bundle does not carry its own KEK */
+    uint32_t opened_generation; /* of the keyslot that the last unlock opened; 0 when foreign or none */
+    struct secret blob; /* the sealed bundle that systemd handed over, while locked */
+    struct node_file file;
+    unsigned failures;  /* unlock attempts in a row */
+};
+
+int swarm_error_not_manager(struct error *e);
+int swarm_error_locked(struct error *e);
+void swarm_event(struct swarm *s, enum swarm_event event, const struct swarm_request *r, int keyslot, uint32_t generation, const char *text);
+int64_t swarm_now(void); /* microseconds since 1970 */
+
+/* ---- steps.c: lifecycle thread; each waits for the loop's thread */
+void step_set_state(struct swarm *s, enum swarm_state state, const char *why);
+enum swarm_state step_get_state(struct swarm *s);
+int step_require_active(struct swarm *s, struct error *e); /* as swarm_check_active */
+int step_propose(struct swarm *s, const Pb__Command *command);
+int step_cluster(struct swarm *s, Pb__Cluster **ret);                 /* a copy: cluster_free() */
+int step_node(struct swarm *s, const char *id, Pb__Node **ret);       /* a copy: node_free() */
+void cluster_free(Pb__Cluster *c);
+void node_free(Pb__Node *n);
+DEFINE_CLEANUP(Pb__Cluster *, cluster_free)
+DEFINE_CLEANUP(Pb__Node *, node_free)
+int step_put_cluster(struct swarm *s, Pb__Cluster *cluster);
+int step_put_node(struct swarm *s, Pb__Node *node);
+/* The keyring gets the bundle's DEKs. */
+int step_keyring(struct swarm *s, const struct bundle *bundle, uint32_t active);
+int step_replica_bootstrap(struct swarm *s, struct error *e);
+int step_replica_open(struct swarm *s, struct error *e);
+int step_replica_rewrite(struct swarm *s);
+void step_replica_close(struct swarm *s);
+
+/* ---- bytes.c: any thread. The new value is copied into memory that the message's allocator erases, the old one is erased. */
+int bytes_replace(ProtobufCBinaryData *field, const void *data, size_t size);
+
+/* ---- lock.c: lifecycle thread; what the disk holds */
+int lock_store_bundle(struct swarm *s, bool with_kek, struct error *e);
+int lock_arm(struct swarm *s, struct error *e);
+int lock_disarm(struct swarm *s, struct error *e);
+int lock_finish_rewrite(struct swarm *s, struct error *e);
+int lock_key_text(const ProtobufCBinaryData *key, struct secret *ret_text);
+int lock_record_generation(struct swarm *s, uint32_t generation);
+int lock_wipe(struct swarm *s, struct error *e);
+void lock_forget(struct swarm *s);
+
+/* ---- open.c: lifecycle thread */
+int open_store(struct swarm *s, struct error *e);
+int open_reconcile(struct swarm *s, struct error *e);
+int open_startup(struct swarm *s);
+
+/* The key of that generation has reached a person: it comes into force alone. r, for the journal, may be NULL. */
+int unlock_key_confirm(struct swarm *s, uint32_t generation, const struct swarm_request *r, struct error *e);
+
+/* ---- the verbs: lifecycle thread */
+int verb_init(struct swarm *s, struct swarm_request *r);
+int verb_unlock(struct swarm *s, struct swarm_request *r);
+int verb_rotate_unlock_key(struct swarm *s, struct swarm_request *r);
+int verb_confirm_unlock_key(struct swarm *s, struct swarm_request *r);
+int verb_enable_autolock(struct swarm *s, struct swarm_request *r);
+int verb_disable_autolock(struct swarm *s, struct swarm_request *r);
+int verb_rotate_join_token(struct swarm *s, struct swarm_request *r);
+int verb_leave(struct swarm *s, struct swarm_request *r);
+int verb_list_keyslots(struct swarm *s, struct swarm_request *r);

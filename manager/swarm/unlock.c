@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <string.h>
+
+#include "keys/unlock_key.h"
+#include "swarm/swarm_private.h"
+
+#define PAUSE_FIRST_MS 250U
+#define PAUSE_MAX_MS 8000U
+
+/* The second failure in a row and each later one make the next attempt wait twice as long. */
+static int slow_down(struct swarm *s)
+{
+    unsigned pause = PAUSE_FIRST_MS;
+
+    if (s->failures == 0)
+        return 0;
+    for (unsigned i = 1; i < s->failures && pause < PAUSE_MAX_MS; i++)
+        pause *= 2;
+    return lifecycle_sleep(s->lifecycle, pause < PAUSE_MAX_MS ? pause : PAUSE_MAX_MS);
+}
+
+static int refuse(struct swarm *s, struct swarm_request *r, int code)
+{
+    s->failures++;
+    swarm_event(s, SWARM_EVENT_UNLOCK_FAILED, r, -1, 0, r->error.text);
+    return code;
+}
+
+static int open_lock(struct swarm *s, struct swarm_request *r, struct keyslot *ret_slot)
+{
+    _cleanup_(secret_done) struct secret key = SECRET_NULL, text = SECRET_NULL, kek = SECRET_NULL;
+    int result;
+
+    result = unlock_key_parse(r->key.data, r->key.size, &key);
+    if (result == 0)
+        result = unlock_key_format(&key, &text);
+    if (result == -EINVAL)
+        return refuse(s, r, error_set(&r->error, result, "invalid key string"));
+    if (result < 0)
+        return result;
+    result = keyslots_open(s->files.keyslots, &text, &kek, ret_slot, &r->error);
+    if (result == -EKEYREJECTED)
+        return refuse(s, r, error_set(&r->error, result, "swarm could not be unlocked: invalid key provided"));
+    if (result < 0)
+        return result;
+    result = bundle_unseal(&s->blob, &kek, &s->bundle);
+    if (result < 0)
+        return error_set(&r->error, -EBADMSG, "%s is damaged or does not belong to %s: restore both from a backup of this machine, or "
+                                              "give this node up with \"swarmctl leave --force\"", s->files.credential, s->files.keyslots);
+    s->kek = secret_take(&kek);
+    return 0;
+}
+
+static int reconcile(void *data)
+{
+    struct swarm *s = data;
+    struct error e = { "" };
+    int r;
+
+    if (!s->bundle)
+        return 0;
+    r = open_reconcile(s, &e);
+    if (r < 0)
+        swarm_event(s, SWARM_EVENT_TROUBLE, NULL, -1, 0, e.text[0] ? e.text : strerror(-r));
+    return r;
+}
+
+static void reconcile_done(void *data _unused_, int result _unused_)
+{
+}
+
+static int not_locked(enum swarm_state state, struct error *e)
+{
+    if (state == SWARM_INACTIVE)
+        return swarm_error_not_manager(e);
+    if (state == SWARM_ERROR)
+        return error_set(e, -EBADMSG, "the manager's state has to be mended first: see \"swarmctl info\"");
+    return error_set(e, -EALREADY, "swarm is not locked");
+}
+
+/* Nothing of the attempt stays. Damage needs hands before a key can help. */
+static int unlock_failed(struct swarm *s, struct swarm_request *r, int code)
+{
+    secret_done(&s->kek);
+    bundle_free(TAKE_PTR(s->bundle));
+    if (code == -EBADMSG || code == -EPROTONOSUPPORT) {
+        swarm_event(s, SWARM_EVENT_DAMAGED, r, -1, 0, r->error.text);
+        step_set_state(s, SWARM_ERROR, r->error.text);
+    }
+    return code;
+}
+
+int verb_unlock(struct swarm *s, struct swarm_request *r)
+{
+    enum swarm_state state = step_get_state(s);
+    struct keyslot slot;
+    int result;
+
+    if (state != SWARM_LOCKED)
+        return not_locked(state, &r->error);
+    result = slow_down(s);
+    if (result == 0)
+        result = open_lock(s, r, &slot);
+    secret_done(&r->key);
+    if (result == 0)
+        result = open_store(s, &r->error);
+    if (result < 0)
+        return unlock_failed(s, r, result);
+    s->failures = 0;
+    s->opened_generation = slot.generation;
+    secret_done(&s->blob);
+    r->ret_keyslots[0] = slot;
+    r->ret_n_keyslots = 1;
+    swarm_event(s, SWARM_EVENT_UNLOCKED, r, slot.slot, slot.generation, NULL);
+    step_set_state(s, SWARM_ACTIVE, NULL);
+    if (lifecycle_submit(s->lifecycle, reconcile, reconcile_done, s) < 0)
+        (void) reconcile(s);
+    return 0;
+}

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The swarm's unlock key: showing, rotating, turning autolock on and off. A new key comes into force only when its receipt is confirmed:
+ * until then the disk opens with what the operator had before. */
+#include <errno.h>
+#include <string.h>
+
+#include "keys/unlock_key.h"
+#include "swarm/swarm_private.h"
+
+/* A key that was made, but whose receipt nobody confirmed, is handed out once more rather than piled on. */
+static int ensure_next_key(struct swarm *s, Pb__Cluster *cluster)
+{
+    _cleanup_(secret_done) struct secret key = SECRET_NULL;
+    int r;
+
+    if (cluster->next_unlock_key.len > 0)
+        return 0;
+    r = unlock_key_generate(&key);
+    if (r == 0)
+        r = bytes_replace(&cluster->next_unlock_key, key.data, key.size);
+    if (r < 0)
+        return r;
+    cluster->next_unlock_generation = cluster->unlock_generation + 1;
+    return step_put_cluster(s, cluster);
+}
+
+static int hand_out_next(struct swarm *s, Pb__Cluster *cluster, struct swarm_request *r)
+{
+    int result;
+
+    result = ensure_next_key(s, cluster);
+    if (result < 0)
+        return error_set(&r->error, result, "the new unlock key cannot be stored: %s", strerror(-result));
+    r->ret_generation = cluster->next_unlock_generation;
+    return lock_key_text(&cluster->next_unlock_key, &r->ret_key);
+}
+
+int verb_rotate_unlock_key(struct swarm *s, struct swarm_request *r)
+{
+    _cleanup_(cluster_freep) Pb__Cluster *cluster = NULL;
+    int result;
+
+    result = step_require_active(s, &r->error);
+    if (result == 0)
+        result = step_cluster(s, &cluster);
+    if (result < 0)
+        return result;
+    if (!cluster->autolock)
+        return error_set(&r->error, -EOPNOTSUPP, "cannot rotate because autolock is not turned on");
+    result = hand_out_next(s, cluster, r);
+    if (result == 0)
+        result = keyslots_add(s->files.keyslots, &s->kek, &r->ret_key, r->ret_generation, &r->error);
+    if (result < 0)
+        return result;
+    swarm_event(s, SWARM_EVENT_KEY_ROTATED, r, -1, r->ret_generation, NULL);
+    return 0;
+}
+
+int verb_enable_autolock(struct swarm *s, struct swarm_request *r)
+{
+    _cleanup_(cluster_freep) Pb__Cluster *cluster = NULL;
+    int result;
+
+    result = step_require_active(s, &r->error);
+    if (result == 0)
+        result = step_cluster(s, &cluster);
+    if (result < 0)
+        return result;
+    if (cluster->autolock) {
+        r->ret_generation = cluster->unlock_generation;
+        return lock_key_text(&cluster->unlock_key, &r->ret_key);
+    }
+    /* turning off did not get to its end: a disk that is still locked cannot get a second lock */
+    if (s->keys_locked && (result = lock_disarm(s, &r->error)) < 0)
+        return result;
+    return hand_out_next(s, cluster, r);
+}
+
+int verb_disable_autolock(struct swarm *s, struct swarm_request *r)
+{
+    _cleanup_(cluster_freep) Pb__Cluster *cluster = NULL;
+    int result;
+
+    result = step_require_active(s, &r->error);
+    if (result == 0)
+        result = step_cluster(s, &cluster);
+    if (result < 0)
+        return result;
+    if (cluster->autolock || cluster->next_unlock_key.len > 0) {
+        cluster->autolock = false;
+        if (cluster->next_unlock_key.len > 0)
+            cluster->unlock_generation = cluster->next_unlock_generation;
+        cluster->next_unlock_generation = 0;
+        (void) bytes_replace(&cluster->unlock_key, NULL, 0);
+        (void) bytes_replace(&cluster->next_unlock_key, NULL, 0);
+        result = step_put_cluster(s, cluster);
+        if (result < 0)
+            return error_set(&r->error, result, "autolock cannot be turned off: %s", strerror(-result));
+    }
+    if (!s->keys_locked)
+        return 0;
+    result = lock_disarm(s, &r->error);
+    if (result == 0)
+        swarm_event(s, SWARM_EVENT_AUTOLOCK_OFF, r, -1, 0, NULL);
+    return result;
+}
+
+/* The next key is the key from here on; generations never go back, so that a text naming one stays true. */
+static int promote_next(struct swarm *s, Pb__Cluster *cluster)
+{
+    int r;
+
+    r = bytes_replace(&cluster->unlock_key, cluster->next_unlock_key.data, cluster->next_unlock_key.len);
+    if (r < 0)
+        return r;
+    (void) bytes_replace(&cluster->next_unlock_key, NULL, 0);
+    cluster->unlock_generation = cluster->next_unlock_generation;
+    cluster->next_unlock_generation = 0;
+    cluster->autolock = true;
+    return step_put_cluster(s, cluster);
+}
+
+static int retire_old_keyslots(struct swarm *s, const Pb__Cluster *cluster, struct error *e)
+{
+    _cleanup_(secret_done) struct secret text = SECRET_NULL;
+    int r;
+
+    r = lock_key_text(&cluster->unlock_key, &text);
+    if (r == 0)
+        r = keyslots_add(s->files.keyslots, &s->kek, &text, cluster->unlock_generation, e);
+    if (r == 0)
+        r = keyslots_activate(s->files.keyslots, cluster->unlock_generation, e);
+    if (r == 0)
+        r = keyslots_retire(s->files.keyslots, &text, cluster->unlock_generation, e);
+    return r < 0 ? r : lock_record_generation(s, cluster->unlock_generation);
+}
+
+int unlock_key_confirm(struct swarm *s, uint32_t generation, const struct swarm_request *request, struct error *e)
+{
+    _cleanup_(cluster_freep) Pb__Cluster *cluster = NULL;
+    int r;
+
+    r = step_cluster(s, &cluster);
+    if (r < 0)
+        return r;
+    if (cluster->next_unlock_key.len == 0 && cluster->autolock && cluster->unlock_generation == generation && s->keys_locked)
+        return 0;
+    if (cluster->next_unlock_key.len > 0 && cluster->next_unlock_generation == generation) {
+        r = promote_next(s, cluster);
+        if (r < 0)
+            return error_set(e, r, "the unlock key cannot be brought into force: %s", strerror(-r));
+    } else if (!cluster->autolock || cluster->unlock_generation != generation)
+        return error_set(e, -ESTALE, "there is a newer unlock key: get it with \"swarmctl unlock-key\"");
+
+    if (s->keys_locked) {
+        r = retire_old_keyslots(s, cluster, e);
+        if (r == 0)
+            swarm_event(s, SWARM_EVENT_KEY_CONFIRMED, request, -1, generation, NULL);
+        return r;
+    }
+    r = lock_arm(s, e);
+    if (r == 0)
+        swarm_event(s, SWARM_EVENT_AUTOLOCK_ON, request, -1, generation, NULL);
+    return r;
+}
+
+int verb_confirm_unlock_key(struct swarm *s, struct swarm_request *r)
+{
+    int result = step_require_active(s, &r->error);
+
+    return result < 0 ? result : unlock_key_confirm(s, r->generation, r, &r->error);
+}
+
+int verb_list_keyslots(struct swarm *s, struct swarm_request *r)
+{
+    enum swarm_state state = step_get_state(s);
+    int result;
+
+    if (state == SWARM_LOCKED)
+        return swarm_error_locked(&r->error);
+    if (state == SWARM_INACTIVE)
+        return swarm_error_not_manager(&r->error);
+    if (!s->keys_locked)
+        return 0;
+    result = keyslots_list(s->files.keyslots, r->ret_keyslots, &r->error);
+    if (result < 0)
+        return result;
+    r->ret_n_keyslots = (unsigned) result;
+    return 0;
+}
