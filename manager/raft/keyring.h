@@ -18,3 +18,6 @@ int keyring_set(struct keyring *k, const uint32_t ids[], const unsigned char (*k
 uint32_t keyring_active(const struct keyring *k);
 /* NULL when unknown. */
 const unsigned char *keyring_find(const struct keyring *k, uint32_t id);
+
+/* A keyring of its own that holds the active key alone, for a worker thread. NULL: out of memory, or there is no active key. */
+struct keyring *keyring_copy_active(const struct keyring *k);

@@ -24,8 +24,12 @@ struct record_place {
     uint64_t term;
 };
 
-/* out has RECORD_HEADER_SIZE + size bytes. */
+/* out has RECORD_HEADER_SIZE + size bytes; plain may be out + RECORD_HEADER_SIZE. -EINVAL: size is no multiple of 8; -ENOKEY: no active key. */
 int record_seal(const struct keyring *k, const struct record_place *place, const void *plain, size_t size, void *out);
 
-/* Decrypts in place: *ret_plain points into record. -EBADMSG damaged or moved, -ENOKEY unknown DEK, -EPROTONOSUPPORT newer version. */
+/* Decrypts in place: *ret_plain points into record. -EBADMSG damaged or moved (record is then destroyed), -ENOKEY unknown DEK,
+ * -EPROTONOSUPPORT newer version. */
 int record_open(const struct keyring *k, const struct record_place *place, void *record, size_t size, void **ret_plain, size_t *ret_size);
+
+/* The id of the DEK that a record claims to be under; nothing is authenticated. Errors as record_open. */
+int record_peek(const void *record, size_t size, uint32_t *ret_id);

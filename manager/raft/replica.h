@@ -23,6 +23,8 @@ struct replica_machine {
     int (*restore)(void *data, const void *snapshot, size_t size);
 };
 
+struct raft_uv_transport;
+
 struct replica_config {
     uv_loop_t *loop;
     const char *folder;     /* raft_uv's files */
@@ -32,32 +34,43 @@ struct replica_config {
     struct keyring *keyring; /* borrowed; may be changed by keyring_set at any time on this thread */
     struct replica_machine machine;
     unsigned snapshot_threshold; /* 0: the default */
+    struct raft_uv_transport *transport; /* borrowed; NULL: a member that is alone */
+    size_t segment_size; /* 0: the default */
 };
 
 struct replica;
 
 typedef void (*replica_cb)(void *data, int result);
 
-/* Creates an empty one-voter log under config->folder (which it makes) and the high-water file. Blocking, for init. */
+/* Creates an empty one-voter log under config->folder (which it makes) and the high-water file. Blocking, for init. -EEXIST when the folder
+ * holds anything or the high-water file exists; what was made before any other failure is removed again. */
 int replica_bootstrap(const struct replica_config *config, struct error *e);
 
 /* Loads snapshot and log and starts. -EBADMSG with a text that names the file when anything is damaged or shorter than what was once durable;
- * then nothing on disk was changed. on_change is called when leadership was won or lost, or the replica failed (replica_failure). */
+ * then nothing on disk was changed. A member that is alone leads when this returns; on_change is called when leadership was won or lost
+ * later, or the replica failed (replica_failure): then nothing is stored any more and it must be closed. After a failure of replica_open
+ * the loop has to turn once more before it is closed; keyring and machine are not used any more. */
 int replica_open(const struct replica_config *config, void (*on_change)(void *data), void *data, struct replica **ret, struct error *e);
 
 bool replica_is_leader(const struct replica *r);
 /* Why the replica stopped working (disk error, …), or NULL. */
 const char *replica_failure(const struct replica *r);
 
-/* Copies the command. cb gets apply's outcome once the command is durable and applied; -EAGAIN at once when REPLICA_IN_FLIGHT_MAX are in
- * flight, -ENOTCONN when not the leader, -EMSGSIZE, -ENOSPC. After -ECANCELED in cb (leadership lost, closing) the outcome is unknown. */
+/* What had to be mended for replica_open to work after a crash, to be told to whoever looks after the machine; or NULL. */
+const char *replica_notice(const struct replica *r);
+
+/* Copies the command. cb, which is never called from within this function, gets apply's outcome once the command is durable and applied;
+ * -EAGAIN at once when REPLICA_IN_FLIGHT_MAX are in flight, -ENOTCONN when not the leader, -EINVAL when size is 0 or no multiple of 8,
+ * -EMSGSIZE, -ENOSPC (also in cb, after two seconds at most). Not from within apply, snapshot or restore.
+ * After -ECANCELED in cb (leadership lost, closing) the outcome is unknown. */
 int replica_propose(struct replica *r, const void *command, size_t size, replica_cb cb, void *data);
 
-/* cb once everything committed so far has been applied. */
+/* cb once everything committed so far has been applied; a leader's only. Works on a full disk while the member is alone. */
 int replica_barrier(struct replica *r, replica_cb cb, void *data);
 
 /* Rewrites the log: when cb is called with 0, no file of the folder holds a record under any DEK but the active one (segments are cut, two
- * snapshots are taken, older segments and snapshots are deleted). One at a time: -EALREADY. */
+ * snapshots are taken, older segments and snapshots are deleted). One at a time: -EALREADY. Fails with -ETIMEDOUT after a minute without
+ * progress, -ENOSPC, -EIO when records under other keys do not go away; it may then be repeated. */
 int replica_rewrite(struct replica *r, replica_cb cb, void *data);
 
 /* Stops, then frees r and calls cb. Pending proposals get -ECANCELED first. Not from within a replica callback. */

@@ -17,14 +17,24 @@ struct store;
 #define STORE_LABELS_MAX 64
 #define STORE_LABEL_MAX 1024 /* bytes of one key or value */
 #define STORE_ID_LEN 25
+#define STORE_HOSTNAME_MAX 255
+#define STORE_ADDRESS_MAX 320
+#define STORE_KEY_MAX 4096
+#define STORE_CERTIFICATE_MAX (64U * 1024)
+#define STORE_JOIN_SECRET_SIZE 16
+#define STORE_UNLOCK_KEY_SIZE 32
+#define STORE_RECORD_MAX (256U * 1024) /* packed bytes of one object, its data apart */
+#define STORE_NODES_MAX 4096
+#define STORE_SIZE_MAX (64U * 1024 * 1024) /* packed bytes of all nodes and objects: a swarm's logs and snapshots are held in memory */
 
 struct store *store_new(void);
 void store_free(struct store *s);
 DEFINE_CLEANUP(struct store *, store_free)
 
 /* Applies one encoded command (command.h). 0, or the same negative errno on every replica: -EEXIST name or id taken, -ENOENT, -ESTALE
- * version differs, -EINVAL name, id or label malformed, -EMSGSIZE, -EBADMSG undecodable, -EPROTONOSUPPORT newer version, -ENOMEM (not part of
- * the state machine: the replica must stop). On failure the state is untouched. */
+ * version differs, -EINVAL name, id or label malformed, -EMSGSIZE, -EDQUOT the store is full (STORE_SIZE_MAX, STORE_NODES_MAX), -EBADMSG
+ * undecodable. -ENOMEM and -EPROTONOSUPPORT (newer version) are not part of the state machine: another replica may have applied the command,
+ * so this one must stop. On failure the state is untouched. */
 int store_apply(struct store *s, const void *command, size_t size);
 
 /* The whole state as one buffer from malloc, its size a multiple of 8; and back. -EBADMSG, -EPROTONOSUPPORT, -ENOMEM: state untouched. */

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <limits.h>
+#include <sys/un.h>
+
+#include "basic/error.h"
+#include "request.h"
+
+#define QUERY_FOLDER "/run/systemd/ask-password"
+
+/* A query that every password agent sees: FOLDER/ask.swarm-ID, answered at FOLDER/sck.swarm-ID, for as long as it is open. */
+struct query {
+    int fd; /* datagrams with SCM_CREDENTIALS */
+    struct sockaddr_un address;
+    char file[PATH_MAX];
+};
+
+#define QUERY_NULL ((struct query) { .fd = -1 })
+
+int query_open(const char *folder, const struct request *request, struct query *ret, struct error *e);
+
+/* Withdraws the query; scope exit function. */
+void query_done(struct query *q);
+
+/* Removes what killed helpers left in the folder more than QUERY_YOUNG seconds ago: our files whose socket nobody has open. */
+#define QUERY_YOUNG 1
+void query_collect(const char *folder);

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "basic/error.h"
+#include "ctl/command.h"
+
+#define ARGS_LABELS_MAX 64
+
+/* What a command line says; points into argv. */
+struct args {
+    const struct command *command;          /* NULL: none named */
+    const char *group;                      /* named, but no command of it */
+    bool is_set[_OPTION_MAX];
+    bool on[_OPTION_MAX];                   /* switches: the value */
+    const char *value[_OPTION_MAX];
+    const char *labels[ARGS_LABELS_MAX];    /* KEY=VALUE */
+    size_t n_labels;
+    char **operands;                        /* from malloc */
+    size_t n_operands;
+};
+
+void args_done(struct args *a);
+
+/* STATUS_OK or STATUS_USAGE. A command line that asks for help or the version is not checked for its operands. */
+int args_parse(int argc, char *argv[], struct args *ret, struct error *e);

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "ctl/args.h"
+#include "ctl/call.h"
+
+/* The commands themselves: each returns the exit code, with e filled unless it is STATUS_OK or everything has been told already. */
+
+struct object_kind {
+    const char *word;                                 /* "secret" */
+    size_t max;                                       /* bytes of data */
+    const char *create, *list, *inspect, *remove;     /* D-Bus methods */
+};
+
+extern const struct object_kind object_secret, object_config;
+
+int cmd_init(const struct args *args, struct caller *c, struct error *e);
+int cmd_update(const struct args *args, struct caller *c, struct error *e);
+int cmd_join_token(const struct args *args, struct caller *c, struct error *e);
+int cmd_leave(const struct args *args, struct caller *c, struct error *e);
+int cmd_info(const struct args *args, struct caller *c, struct error *e);
+int cmd_unlock(const struct args *args, struct caller *c, struct error *e);
+int cmd_unlock_key(const struct args *args, struct caller *c, struct error *e);
+int cmd_object_create(const struct args *args, struct caller *c, struct error *e);
+int cmd_object_list(const struct args *args, struct caller *c, struct error *e);
+int cmd_object_inspect(const struct args *args, struct caller *c, struct error *e);
+int cmd_object_remove(const struct args *args, struct caller *c, struct error *e);
+int cmd_node_list(const struct args *args, struct caller *c, struct error *e);
+int cmd_node_inspect(const struct args *args, struct caller *c, struct error *e);
+int cmd_keyslot_list(const struct args *args, struct caller *c, struct error *e);

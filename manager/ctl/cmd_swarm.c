@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <string.h>
+
+#include "ctl/cmd.h"
+#include "ctl/json.h"
+#include "ctl/key.h"
+#include "ctl/output.h"
+#include "ctl/receipt.h"
+#include "ctl/status.h"
+
+static int append_option(sd_bus_message *m, const char *name, const char *value)
+{
+    return value ? sd_bus_message_append(m, "{sv}", name, "s", value) : 0;
+}
+
+static int append_init_options(sd_bus_message *m, const struct args *args)
+{
+    int r = sd_bus_message_open_container(m, 'a', "{sv}");
+
+    if (r >= 0)
+        r = sd_bus_message_append(m, "{sv}", "Autolock", "b", (int) args->on[OPTION_AUTOLOCK]);
+    if (r >= 0)
+        r = append_option(m, "AdvertiseAddr", args->value[OPTION_ADVERTISE_ADDR]);
+    if (r >= 0)
+        r = append_option(m, "ListenAddr", args->value[OPTION_LISTEN_ADDR]);
+    return r < 0 ? r : sd_bus_message_close_container(m);
+}
+
+static void print_init(const json_t *result)
+{
+    const char *key = json_text(result, "UnlockKey");
+
+    output_print("Swarm initialized: current node (");
+    output_text(json_text(result, "NodeID"));
+    output_print(") is now a manager.\n\nTo add a worker to this swarm, run the following command:\n\n    swarmctl join --token ");
+    output_text(json_text(result, "WorkerToken"));
+    output_print(" ");
+    output_text(json_text(result, "Address"));
+    output_print("\n\nTo add a manager to this swarm, run 'swarmctl join-token manager' and follow the instructions.\n\n");
+    if (*key)
+        key_print_unlock(key, strlen(key));
+}
+
+int cmd_init(const struct args *args, struct caller *c, struct error *e)
+{
+    _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL, *reply = NULL;
+    _cleanup_json_ json_t *result = NULL;
+    int r = call_new(c, "Init", &m, e);
+
+    if (r != STATUS_OK)
+        return r;
+    r = append_init_options(m, args);
+    if (r < 0)
+        return call_append_error(r, e);
+    r = call_send(c, m, &reply, e);
+    if (r != STATUS_OK)
+        return r;
+    r = json_read(reply, &result);
+    if (r < 0)
+        return call_reply_error(r, e);
+    if (!args->on[OPTION_JSON])
+        print_init(result);
+    else if ((r = json_print(result, e)) != STATUS_OK)
+        return r;
+    if (*json_text(result, "UnlockKey") == '\0')
+        return STATUS_OK;
+    return receipt_confirm(c, (uint32_t) json_number(result, "KeyGeneration"), "the swarm exists and autolock is not in force yet", e);
+}
+
+static int enable_autolock(const struct args *args, struct caller *c, struct error *e)
+{
+    _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+    _cleanup_(secret_done) struct secret key = SECRET_NULL;
+    uint32_t generation;
+    int r = call_method(c, "EnableAutolock", &reply, e, "");
+
+    if (r != STATUS_OK)
+        return r;
+    r = sd_bus_message_read(reply, "u", &generation);
+    if (r >= 0)
+        r = key_read(reply, &key);
+    if (r < 0)
+        return call_reply_error(r, e);
+    if (args->on[OPTION_JSON]) {
+        _cleanup_json_ json_t *document = json_pack("{s:b,s:I,s:o}", "Autolock", 1, "KeyGeneration", (json_int_t) generation, "UnlockKey",
+                                                    key_to_json(&key));
+
+        r = json_print(document, e);
+        if (r != STATUS_OK)
+            return r;
+    } else {
+        output_print("Swarm updated.\n");
+        key_print_unlock(key.data, key.size);
+    }
+    return receipt_confirm(c, generation, "autolock is not in force yet", e);
+}
+
+int cmd_update(const struct args *args, struct caller *c, struct error *e)
+{
+    _cleanup_json_ json_t *document = NULL;
+    int r;
+
+    if (!args->is_set[OPTION_AUTOLOCK])
+        return error_set(e, STATUS_USAGE, "nothing to update: --autolock=true or --autolock=false is missing");
+    if (args->on[OPTION_AUTOLOCK])
+        return enable_autolock(args, c, e);
+    r = call_method(c, "DisableAutolock", NULL, e, "");
+    if (r != STATUS_OK)
+        return r;
+    if (args->on[OPTION_JSON])
+        return json_print(document = json_pack("{s:b}", "Autolock", 0), e);
+    output_print("Swarm updated.\n");
+    return STATUS_OK;
+}
+
+static void print_token(const struct args *args, const char *role, const struct secret *token, const char *address)
+{
+    if (args->on[OPTION_QUIET]) {
+        output_bytes(token->data, token->size);
+        output_print("\n");
+        return;
+    }
+    if (args->on[OPTION_ROTATE])
+        output_print("Successfully rotated %s join token.\n\n", role);
+    output_print("To add a %s to this swarm, run the following command:\n\n    swarmctl join --token ", role);
+    output_bytes(token->data, token->size);
+    output_print(" ");
+    output_text(address);
+    output_print("\n\n");
+}
+
+int cmd_join_token(const struct args *args, struct caller *c, struct error *e)
+{
+    _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+    _cleanup_(secret_done) struct secret token = SECRET_NULL;
+    _cleanup_json_ json_t *document = NULL;
+    const char *role = args->operands[0], *address;
+    int r;
+
+    if (strcmp(role, "worker") != 0 && strcmp(role, "manager") != 0)
+        return error_set(e, STATUS_USAGE, "unknown role \"%s\": worker or manager", role);
+    r = call_method(c, args->on[OPTION_ROTATE] ? "RotateJoinToken" : "GetJoinToken", &reply, e, "s", role);
+    if (r != STATUS_OK)
+        return r;
+    r = key_read(reply, &token);
+    if (r >= 0)
+        r = sd_bus_message_read(reply, "s", &address);
+    if (r < 0)
+        return call_reply_error(r, e);
+    if (args->on[OPTION_JSON])
+        return json_print(document = json_pack("{s:s,s:o,s:s}", "Role", role, "Token", key_to_json(&token), "Address", address), e);
+    print_token(args, role, &token, address);
+    return STATUS_OK;
+}
+
+int cmd_leave(const struct args *args, struct caller *c, struct error *e)
+{
+    _cleanup_json_ json_t *document = NULL;
+    int r = call_method(c, "Leave", NULL, e, "b", (int) args->on[OPTION_FORCE]);
+
+    if (r != STATUS_OK)
+        return r;
+    if (args->on[OPTION_JSON])
+        return json_print(document = json_object(), e);
+    output_print("Node left the swarm.\n");
+    return STATUS_OK;
+}

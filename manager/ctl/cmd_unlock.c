@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <string.h>
+#include <time.h>
+
+#include "basic/memfd.h"
+#include "ctl/cmd.h"
+#include "ctl/info.h"
+#include "ctl/input.h"
+#include "ctl/json.h"
+#include "ctl/key.h"
+#include "ctl/output.h"
+#include "ctl/receipt.h"
+#include "ctl/status.h"
+
+#define PENDING_POLL_MS 100
+#define PENDING_POLLS_MAX 50
+
+/* No one is asked for a key that nothing needs. A manager that is just starting does not know yet whether it is locked. */
+static int check_locked(struct caller *c, struct error *e)
+{
+    for (unsigned i = 0; i < PENDING_POLLS_MAX; i++) {
+        _cleanup_json_ json_t *info = NULL;
+        const char *state;
+        int r = info_read(c, &info, e);
+
+        if (r != STATUS_OK)
+            return r;
+        state = json_text(info, "State");
+        if (strcmp(state, "locked") == 0)
+            return STATUS_OK;
+        if (strcmp(state, "inactive") == 0)
+            return error_set(e, STATUS_NOT_MANAGER, "This node is not part of a swarm");
+        if (strcmp(state, "error") == 0)
+            return error_set(e, STATUS_FAILED, "%s", *json_text(info, "Error") ? json_text(info, "Error") : "the manager is in error");
+        if (strcmp(state, "pending") != 0)
+            return error_set(e, STATUS_ALREADY, "swarm is not locked");
+        (void) nanosleep(&(struct timespec) { .tv_nsec = PENDING_POLL_MS * 1000000L }, NULL);
+    }
+    return error_set(e, STATUS_BUSY, "the manager is still opening its store; try again");
+}
+
+int cmd_unlock(const struct args *args, struct caller *c, struct error *e)
+{
+    _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+    _cleanup_(secret_done) struct secret key = SECRET_NULL;
+    _cleanup_json_ json_t *result = NULL;
+    _cleanup_close_ int fd = -1;
+    int r = check_locked(c, e);
+
+    if (r == STATUS_OK)
+        r = input_key("Please enter unlock key: ", &key, e);
+    if (r != STATUS_OK)
+        return r;
+    fd = memfd_new(key.data, key.size);
+    secret_done(&key);
+    if (fd < 0)
+        return error_set(e, STATUS_FAILED, "cannot hand over the key: %s", strerror(-fd));
+    r = call_method(c, "Unlock", &reply, e, "h", fd);
+    if (r != STATUS_OK || !args->on[OPTION_JSON])
+        return r;
+    r = json_read(reply, &result);
+    return r < 0 ? call_reply_error(r, e) : json_print(result, e);
+}
+
+static int print_key(const struct args *args, uint32_t generation, const struct secret *key, struct error *e)
+{
+    _cleanup_json_ json_t *document = NULL;
+
+    if (args->on[OPTION_JSON])
+        return json_print(document = json_pack("{s:I,s:o}", "KeyGeneration", (json_int_t) generation, "UnlockKey", key_to_json(key)), e);
+    if (args->on[OPTION_QUIET]) {
+        output_bytes(key->data, key->size);
+        output_print("\n");
+        return STATUS_OK;
+    }
+    if (args->on[OPTION_ROTATE])
+        output_print("Successfully rotated manager unlock key.\n\n");
+    key_print_unlock(key->data, key->size);
+    return STATUS_OK;
+}
+
+int cmd_unlock_key(const struct args *args, struct caller *c, struct error *e)
+{
+    _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+    _cleanup_(secret_done) struct secret key = SECRET_NULL;
+    uint32_t generation;
+    int r = call_method(c, args->on[OPTION_ROTATE] ? "RotateUnlockKey" : "GetUnlockKey", &reply, e, "");
+
+    if (r != STATUS_OK)
+        return r;
+    r = sd_bus_message_read(reply, "u", &generation);
+    if (r >= 0)
+        r = key_read(reply, &key);
+    if (r < 0)
+        return call_reply_error(r, e);
+    r = print_key(args, generation, &key, e);
+    return r != STATUS_OK ? r : receipt_confirm(c, generation, "the old key still works", e);
+}

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "basic/error.h"
+#include "basic/secret.h"
+
+/* The whole of a file, or of standard input when path is NULL or "-". More than max bytes are refused, with what for the text's subject:
+ * "secret data must be …". An exit code. */
+int input_data(const char *path, size_t max, const char *what, struct secret *ret, struct error *e);
+
+/* One line without the white space around it: asked for at the terminal, unseen, or the next of standard input where that is none (no byte
+ * more is taken). A signal that ends or stops the process finds the terminal as it was. An exit code. */
+int input_key(const char *prompt, struct secret *ret, struct error *e);

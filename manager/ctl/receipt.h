@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <stdint.h>
+
+#include "ctl/call.h"
+
+/* Ends the printing of an unlock key, and tells the manager that it has reached a person only when every byte of it got out. Until then the
+ * manager keeps what was in force before, which the error says in the words of unless ("the old key still works"). An exit code. */
+int receipt_confirm(struct caller *c, uint32_t generation, const char *unless, struct error *e);

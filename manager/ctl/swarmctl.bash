@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# bash completion for swarmctl
+
+# The second, or first, column of a list: only where it can be had without asking anyone.
+_swarmctl_names() {
+    swarmctl --no-ask-password "$@" ls 2>/dev/null </dev/null
+}
+
+_swarmctl_complete() {
+    local global='--help --json --no-ask-password' cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}
+    local group='' command='' operands=0 word i words=''
+
+    COMPREPLY=()
+    for ((i = 1; i < COMP_CWORD; i++)); do
+        word=${COMP_WORDS[i]}
+        case $word in
+            -l|--label|--advertise-addr|--listen-addr)
+                ((++i)); [[ ${COMP_WORDS[i]} == = ]] && ((++i)); continue ;;
+            -?*|=) continue ;;
+        esac
+        if [[ -n $command ]]; then
+            # in "--autolock=true" bash parts the value off
+            [[ ${COMP_WORDS[i-1]} == = ]] || ((++operands))
+        elif [[ -n $group ]]; then
+            command=$word
+        elif [[ $word == @(secret|config|node|keyslot) ]]; then
+            group=$word
+        elif [[ $word != help ]]; then
+            command=$word
+        fi
+    done
+
+    case $prev in
+        -l|--label|--advertise-addr|--listen-addr) return ;;
+    esac
+    if [[ $cur == = || $prev == = ]]; then
+        COMPREPLY=($(compgen -W 'true false' -- "${cur#=}"))
+        return
+    fi
+
+    case "$group $command" in
+        ' ')         words='init unlock unlock-key update join-token leave info secret config node keyslot help'
+                     global+=' --version' ;;
+        ' init')     global+=' --advertise-addr --autolock --listen-addr' ;;
+        ' unlock-key') global+=' --quiet --rotate' ;;
+        ' update')   global+=' --autolock' ;;
+        ' join-token') global+=' --quiet --rotate'
+                     ((operands == 0)) && words='worker manager' ;;
+        ' leave')    global+=' --force' ;;
+        'secret '|'config ') words='create ls inspect rm' ;;
+        'node ')     words='ls inspect' ;;
+        'keyslot ')  words='ls' ;;
+        'secret create'|'config create')
+                     global+=' --label'
+                     if [[ $cur != -* && $operands -eq 1 ]]; then
+                         compopt -o filenames
+                         COMPREPLY=($(compgen -f -- "$cur"))
+                         return
+                     fi ;;
+        'secret ls'|'secret list'|'config ls'|'config list'|'node ls'|'node list') global+=' --quiet' ;;
+        'secret inspect'|'secret rm'|'secret remove'|'config inspect'|'config rm'|'config remove')
+                     [[ $cur == -* ]] || words=$(_swarmctl_names "$group" | awk 'NR > 1 { print $2 }') ;;
+        'node inspect')
+                     [[ $cur == -* ]] || words="self $(_swarmctl_names node | awk 'NR > 1 { print $2 == "*" ? $3 : $2 }')" ;;
+    esac
+    [[ $cur == -* ]] && words=$global
+    COMPREPLY=($(compgen -W "$words" -- "$cur"))
+}
+
+complete -F _swarmctl_complete swarmctl

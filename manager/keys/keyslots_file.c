@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "keys/keyslots_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sodium.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define AREA_SIZE_MAX (4U * 1024 * 1024)
+#define FILE_SIZE_MIN (32 * 1024) /* two of the smallest headers */
+#define ITERATIONS_MIN 1000       /* the least that libcryptsetup takes, and what other tools use for keys */
+#define ITERATIONS_SPREAD 999
+
+static void remember(int level, const char *message, void *userdata)
+{
+    struct lock *lock = userdata;
+
+    if (!lock || level != CRYPT_LOG_ERROR)
+        return;
+    (void) snprintf(lock->message, sizeof(lock->message), "%s", message);
+    lock->message[strcspn(lock->message, "\n")] = 0;
+}
+
+void lock_done(struct lock *lock)
+{
+    if (lock->cd)
+        crypt_free(lock->cd);
+    lock->cd = NULL;
+}
+
+int lock_damaged(const char *path, const char *how, struct error *e)
+{
+    return error_set(e, -EBADMSG, "%s is damaged (%s): restore it from a backup, or give this node up with 'swarmctl leave --force'",
+                     path, how);
+}
+
+int lock_failed(struct lock *lock, int r, const char *doing, struct error *e)
+{
+    const char *detail = lock->message[0] ? lock->message : strerror(-r);
+
+    if (r == -EINVAL)
+        return error_set(e, -ESTALE, "cannot %s %s: %s", doing, lock->path, detail);
+    if (r == -EPERM)
+        return error_set(e, -EKEYREJECTED, "cannot %s %s: the key does not open it", doing, lock->path);
+    return error_set(e, r, "cannot %s %s: %s", doing, lock->path, detail);
+}
+
+int lock_rejected(struct lock *lock, struct error *e)
+{
+    return error_set(e, -EKEYREJECTED, "the key opens no keyslot in %s", lock->path);
+}
+
+/* Only a regular file: libcryptsetup would also take a device, or wait at a FIFO. */
+static int check_file(const char *path, struct error *e)
+{
+    struct stat st;
+
+    if (lstat(path, &st) < 0)
+        return error_set(e, -errno, "cannot open %s: %s", path, strerror(errno));
+    if (!S_ISREG(st.st_mode))
+        return lock_damaged(path, "not a regular file", e);
+    if (st.st_size < FILE_SIZE_MIN)
+        return lock_damaged(path, "cut off", e);
+    return 0;
+}
+
+int lock_init(struct lock *lock, const char *path, struct error *e)
+{
+    int r = check_file(path, e);
+
+    if (r < 0)
+        return r;
+    *lock = (struct lock) { .path = path };
+    /* No plugin is looked for because of a token's type, and nothing is printed. */
+    crypt_token_external_disable();
+    crypt_set_log_callback(NULL, remember, NULL);
+    r = crypt_init(&lock->cd, path);
+    if (r < 0)
+        return error_set(e, r, "cannot open %s: %s", path, strerror(-r));
+    crypt_set_log_callback(lock->cd, remember, lock);
+    return 0;
+}
+
+static int load(struct lock *lock, struct error *e)
+{
+    int r = crypt_load(lock->cd, CRYPT_LUKS2, NULL);
+
+    if (r == -ENOTSUP || r == -ETXTBSY)
+        return error_set(e, -EPROTONOSUPPORT, "%s needs a newer cryptsetup: %s", lock->path, lock->message);
+    if (r == -EINVAL)
+        return lock_damaged(lock->path, lock->message[0] ? lock->message : "no LUKS2 header", e);
+    if (r < 0)
+        return lock_failed(lock, r, "read", e);
+    if (crypt_get_volume_key_size(lock->cd) != KEK_SIZE)
+        return lock_damaged(lock->path, "not made by a swarm manager", e);
+    return 0;
+}
+
+int lock_load(struct lock *lock, const char *path, struct error *e)
+{
+    int r = lock_init(lock, path, e);
+
+    if (r < 0)
+        return r;
+    r = load(lock, e);
+    if (r < 0)
+        lock_done(lock);
+    return r;
+}
+
+bool lock_has(struct lock *lock, int slot)
+{
+    crypt_keyslot_info info = crypt_keyslot_status(lock->cd, slot);
+
+    return info == CRYPT_SLOT_ACTIVE || info == CRYPT_SLOT_ACTIVE_LAST;
+}
+
+int lock_count(struct lock *lock)
+{
+    int n = 0;
+
+    for (int slot = 0; slot < LOCK_SLOTS_MAX; slot++)
+        n += lock_has(lock, slot);
+    return n;
+}
+
+const char *lock_token_type(struct lock *lock, int slot)
+{
+    for (int id = 0; id < LOCK_SLOTS_MAX; id++) {
+        const char *type = NULL;
+
+        (void) crypt_token_status(lock->cd, id, &type);
+        if (type && crypt_token_is_assigned(lock->cd, id, slot) == 0)
+            return type;
+    }
+    return NULL;
+}
+
+int lock_try(struct lock *lock, int slot, const struct secret *passphrase, struct secret *ret_kek)
+{
+    _cleanup_(secret_done) struct secret kek = SECRET_NULL;
+    size_t size = KEK_SIZE;
+    int r = secret_new(KEK_SIZE, &kek);
+
+    if (r < 0)
+        return r;
+    r = crypt_volume_key_get(lock->cd, slot, (char *) kek.data, &size, (const char *) passphrase->data, passphrase->size);
+    if (r < 0)
+        return r;
+    if (size != KEK_SIZE)
+        return -EPERM;
+    *ret_kek = secret_take(&kek);
+    return 0;
+}
+
+uint32_t lock_iterations(void)
+{
+    return ITERATIONS_MIN + 1 + randombytes_uniform(ITERATIONS_SPREAD);
+}
+
+int lock_set_pbkdf(struct lock *lock, uint32_t iterations)
+{
+    /* An unlock key has 256 random bits: stretching would not add to them. */
+    struct crypt_pbkdf_type pbkdf = {
+        .type = CRYPT_KDF_PBKDF2,
+        .hash = "sha256",
+        .iterations = iterations,
+        .flags = CRYPT_PBKDF_NO_BENCHMARK,
+    };
+
+    return crypt_set_pbkdf_type(lock->cd, &pbkdf);
+}
+
+int lock_fill(struct lock *lock, int slot, const struct secret *kek, const struct secret *passphrase, uint32_t iterations)
+{
+    int r = lock_set_pbkdf(lock, iterations);
+
+    if (r == 0)
+        r = crypt_keyslot_set_encryption(lock->cd, "aes-xts-plain64", KEK_SIZE);
+    if (r == 0)
+        r = crypt_keyslot_add_by_volume_key(lock->cd, slot, (const char *) kek->data, kek->size, (const char *) passphrase->data,
+                                            passphrase->size);
+    return r < 0 ? r : 0;
+}
+
+static int read_area(const char *path, unsigned char *area, size_t size, uint64_t at)
+{
+    _cleanup_close_ int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+
+    if (fd < 0)
+        return -errno;
+    while (size > 0) {
+        ssize_t n = pread(fd, area, size, (off_t) at);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return n < 0 ? -errno : -EIO;
+        area += n;
+        at += (size_t) n;
+        size -= (size_t) n;
+    }
+    return 0;
+}
+
+int lock_area_digest(struct lock *lock, int slot, char ret[static AREA_DIGEST_LEN + 1])
+{
+    _cleanup_free_ unsigned char *area = NULL;
+    unsigned char digest[AREA_DIGEST_LEN / 2];
+    uint64_t at, size;
+    int r = crypt_keyslot_area(lock->cd, slot, &at, &size);
+
+    if (r < 0)
+        return r;
+    if (size > AREA_SIZE_MAX || at > INT64_MAX - size)
+        return -EMSGSIZE;
+    area = malloc(size);
+    if (!area)
+        return -ENOMEM;
+    r = read_area(lock->path, area, size, at);
+    if (r < 0)
+        return r;
+    (void) crypto_generichash(digest, sizeof(digest), area, size, NULL, 0);
+    (void) sodium_bin2hex(ret, AREA_DIGEST_LEN + 1, digest, sizeof(digest));
+    return 0;
+}

@@ -1,0 +1,391 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/statvfs.h>
+
+#include "basic/cleanup.h"
+#include "raft/ballast.h"
+#include "raft/folder.h"
+#include "raft/replica_private.h"
+#include "raft/transport_none.h"
+
+#define ELECTION_MS 1000
+#define HEARTBEAT_MS 100
+#define ROOM_SPARE (1024UL * 1024)
+#define BALLAST_TICKS 50
+
+void replica_fail(struct replica *r, const char *format, ...)
+{
+    va_list ap;
+
+    if (r->failed)
+        return;
+    r->failed = true;
+    va_start(ap, format);
+    (void) vsnprintf(r->failure.text, sizeof(r->failure.text), format, ap);
+    va_end(ap);
+    replica_wake(r);
+}
+
+bool replica_has_room(const struct replica *r)
+{
+    struct statvfs st;
+
+    return statvfs(r->folder, &st) == 0 && (uint64_t) st.f_bavail * st.f_frsize >= r->config.segment_size + ROOM_SPARE;
+}
+
+void replica_set_snapshots(struct replica *r, unsigned threshold)
+{
+    raft_set_snapshot_threshold(&r->raft, threshold);
+    raft_set_snapshot_trailing(&r->raft, threshold); /* never 0: that would replace the log */
+}
+
+static int fsm_apply(struct raft_fsm *fsm, const struct raft_buffer *buf, void **result)
+{
+    struct replica *r = fsm->data;
+    int outcome;
+
+    if (r->failed || r->abandoned)
+        return RAFT_NOMEM;
+    outcome = r->config.machine.apply(r->config.machine.data, buf->base, buf->len);
+    if (outcome == -ENOMEM) {
+        r->machine_error = outcome;
+        replica_fail(r, "out of memory while applying an entry");
+        return RAFT_NOMEM;
+    }
+    *result = (void *) (intptr_t) outcome;
+    return 0;
+}
+
+static int fsm_snapshot(struct raft_fsm *fsm, struct raft_buffer *bufs[], unsigned *n_bufs)
+{
+    struct replica *r = fsm->data;
+    struct raft_buffer *buf;
+
+    if (r->failed || r->abandoned)
+        return RAFT_NOMEM;
+    buf = raft_malloc(sizeof(*buf));
+    if (!buf)
+        return RAFT_NOMEM;
+    if (r->config.machine.snapshot(r->config.machine.data, &buf->base, &buf->len) < 0) {
+        raft_free(buf);
+        return RAFT_NOMEM;
+    }
+    *bufs = buf;
+    *n_bufs = 1;
+    return 0;
+}
+
+static int fsm_restore(struct raft_fsm *fsm, struct raft_buffer *buf)
+{
+    struct replica *r = fsm->data;
+    int result = r->abandoned ? -ECANCELED : r->config.machine.restore(r->config.machine.data, buf->base, buf->len);
+
+    if (result < 0) {
+        r->machine_error = result;
+        replica_fail(r, "the snapshot cannot be restored: %s", strerror(-result));
+        return result == -ENOMEM ? RAFT_NOMEM : RAFT_MALFORMED;
+    }
+    raft_free(buf->base); /* ours on success only */
+    return 0;
+}
+
+static void notice_change(struct replica *r)
+{
+    bool leads = replica_is_leader(r);
+
+    if (leads == r->led || r->starting)
+        return;
+    r->led = leads;
+    r->on_change(r->data);
+}
+
+/* After a start on a full disk raft_uv has no segment and asks for none until something is appended, while raft takes no proposal until
+ * there is one. */
+static void prime_done(void *data, _unused_ int result)
+{
+    struct replica *r = data;
+
+    r->priming = false;
+}
+
+static void prime(struct replica *r)
+{
+    if (r->priming || r->failed || !sealed_io_starved(r->io) || !replica_is_leader(r) || !replica_has_room(r))
+        return;
+    raft_set_capacity_threshold(&r->raft, 0);
+    r->priming = request_push(r, prime_done, r) == 0;
+    raft_set_capacity_threshold(&r->raft, CAPACITY_THRESHOLD);
+}
+
+static void on_turned(void *data)
+{
+    struct replica *r = data;
+
+    if (r->closing || r->abandoned)
+        return;
+    notice_change(r);
+    prime(r);
+    rewrite_turn(r);
+    if (++r->ticks % BALLAST_TICKS == 0 && !r->ballast && replica_has_room(r))
+        r->ballast = ballast_keep(r->folder) == 0;
+}
+
+static void on_checked(void *data)
+{
+    struct replica *r = data;
+
+    if (!r->closing && !r->abandoned && !r->failed)
+        requests_serve(r);
+}
+
+static void on_failed(void *data, const char *why)
+{
+    replica_fail(data, "%s", why);
+}
+
+static void on_snapshot_taken(void *data, uint32_t key_id, int status)
+{
+    struct replica *r = data;
+
+    if (!r->closing && !r->abandoned)
+        rewrite_snapshot_taken(r, key_id, status);
+}
+
+static void replica_free(struct replica *r)
+{
+    sealed_io_free(r->io);
+    highwater_free(r->highwater);
+    free(r->folder);
+    free(r);
+}
+
+static void on_wake_closed(uv_handle_t *handle)
+{
+    struct replica *r = handle->data;
+    void (*cb)(void *) = r->close_cb;
+    void *data = r->close_data;
+
+    replica_free(r);
+    if (cb)
+        cb(data);
+}
+
+static void on_raft_closed(struct raft *raft)
+{
+    struct replica *r = raft->data;
+
+    uv_close((uv_handle_t *) &r->wake, on_wake_closed);
+}
+
+static void tell_failure(struct replica *r)
+{
+    r->failure_told = true;
+    r->led = false;
+    requests_cancel(r, true);
+    rewrite_cancel(r);
+    r->on_change(r->data);
+}
+
+static void on_wake(uv_timer_t *wake)
+{
+    struct replica *r = wake->data;
+
+    if (r->failed && !r->failure_told && !r->closing && !r->starting)
+        tell_failure(r);
+    if (!r->closing) {
+        if (!r->failed)
+            requests_serve(r);
+        rewrite_turn(r);
+        return;
+    }
+    if (r->closing_raft)
+        return;
+    requests_cancel(r, false);
+    rewrite_cancel(r);
+    if (!rewrite_idle(r))
+        return; /* woken again when its worker has ended */
+    r->closing_raft = true;
+    raft_close(&r->raft, on_raft_closed);
+}
+
+void replica_wake(struct replica *r)
+{
+    if (!r->starting && !r->abandoned)
+        (void) uv_timer_start(&r->wake, on_wake, 0, 0);
+}
+
+static int config_copy(struct replica *r, const struct replica_config *config)
+{
+    r->config = *config;
+    r->folder = strdup(config->folder);
+    if (!r->folder)
+        return -ENOMEM;
+    r->config.folder = r->folder;
+    r->config.highwater = r->config.address = NULL;
+    if (r->config.segment_size == 0)
+        r->config.segment_size = SEGMENT_SIZE;
+    if (r->config.snapshot_threshold == 0)
+        r->config.snapshot_threshold = SNAPSHOT_THRESHOLD;
+    transport_none_init(&r->none);
+    if (!r->config.transport)
+        r->config.transport = &r->none;
+    r->fsm = (struct raft_fsm) { .version = 1, .data = r, .apply = fsm_apply, .snapshot = fsm_snapshot, .restore = fsm_restore };
+    requests_init(r);
+    return 0;
+}
+
+/* Everything up to here leaves the disk as it is. */
+static int check(struct replica *r, const struct replica_config *config, struct folder_state *ret, struct error *e)
+{
+    int result = highwater_open(config->highwater, &r->highwater, e);
+
+    return result < 0 ? result : folder_check(r->folder, config->keyring, highwater_get(r->highwater), ret, e);
+}
+
+static int mend(struct replica *r, const struct folder_state *state, struct error *e)
+{
+    int result = folder_mend(r->folder, state, e);
+
+    if (result == 0 && state->n_stumbles > 0)
+        (void) error_set(&r->notice, 0, "%s needed mending after a crash: %s%s (nothing was lost)", r->folder, state->stumbles[0].name,
+                         state->n_stumbles > 1 ? " and others were set aside" : state->stumbles[0].pad ? " was padded" : " was set aside");
+    return result;
+}
+
+static int prepare_io(struct replica *r, const struct folder_state *state, struct error *e)
+{
+    const struct sealed_io_config config = {
+        .loop = r->config.loop,
+        .folder = r->folder,
+        .highwater = r->highwater,
+        .keyring = r->config.keyring,
+        .transport = r->config.transport,
+        .segment_size = r->config.segment_size,
+        .snapshot_index = state->snapshot_index,
+        .snapshot_term = state->snapshot_term,
+        .data = r,
+        .turned = on_turned,
+        .checked = on_checked,
+        .failed = on_failed,
+        .snapshot_taken = on_snapshot_taken,
+    };
+
+    return sealed_io_new(&config, &r->io, e);
+}
+
+static int prepare_raft(struct replica *r, const char *address, struct error *e)
+{
+    int rv;
+
+    r->raft.data = r;
+    rv = raft_init(&r->raft, sealed_io_get(r->io), &r->fsm, r->config.id, address);
+    if (rv != 0)
+        return error_set(e, sealed_errno(rv), "cannot use %s: %s", r->folder, raft_errmsg(&r->raft));
+    r->raft.tracer = NULL; /* it formats texts for nobody */
+    raft_set_election_timeout(&r->raft, ELECTION_MS);
+    raft_set_heartbeat_timeout(&r->raft, HEARTBEAT_MS);
+    raft_set_pre_vote(&r->raft, true);
+    raft_set_capacity_threshold(&r->raft, CAPACITY_THRESHOLD);
+    replica_set_snapshots(r, r->config.snapshot_threshold);
+    (void) uv_timer_init(r->config.loop, &r->wake);
+    r->wake.data = r;
+    return 0;
+}
+
+static int start(struct replica *r, struct error *e)
+{
+    int rv, result;
+
+    r->starting = true;
+    rv = raft_start(&r->raft);
+    r->starting = false;
+    if (rv == 0 && !r->failed)
+        return 0;
+    result = sealed_io_load_error(r->io, e);
+    if (result == 0 && r->machine_error < 0)
+        result = error_set(e, r->machine_error, "%s: %s", r->folder, r->failure.text);
+    if (result == 0)
+        result = error_set(e, rv ? sealed_errno(rv) : -EIO, "cannot start from %s: %s", r->folder, r->failed ? r->failure.text : raft_errmsg(&r->raft));
+    return result;
+}
+
+/* The memory is given back by the loop. */
+static void abandon(struct replica *r)
+{
+    r->abandoned = true;
+    (void) ballast_keep(r->folder);
+    raft_close(&r->raft, on_raft_closed);
+}
+
+static int open_checked(struct replica *r, const char *address, const struct folder_state *state, struct error *e)
+{
+    int result = mend(r, state, e);
+
+    if (result == 0)
+        result = prepare_io(r, state, e);
+    if (result == 0) {
+        ballast_release(r->folder);
+        result = prepare_raft(r, address, e);
+    }
+    if (result < 0) {
+        replica_free(r);
+        return result;
+    }
+    result = start(r, e);
+    if (result < 0) {
+        abandon(r);
+        return result;
+    }
+    r->ballast = ballast_keep(r->folder) == 0;
+    r->led = replica_is_leader(r);
+    return 0;
+}
+
+int replica_open(const struct replica_config *config, void (*on_change)(void *data), void *data, struct replica **ret, struct error *e)
+{
+    struct replica *r = calloc(1, sizeof(*r));
+    struct folder_state state = { 0 };
+    int result;
+
+    if (!r)
+        return error_set(e, -ENOMEM, "out of memory");
+    r->on_change = on_change;
+    r->data = data;
+    result = config_copy(r, config);
+    result = result < 0 ? error_set(e, result, "out of memory") : check(r, config, &state, e);
+    if (result < 0) {
+        replica_free(r);
+        return result;
+    }
+    result = open_checked(r, config->address, &state, e);
+    folder_state_done(&state);
+    if (result == 0)
+        *ret = r;
+    return result;
+}
+
+bool replica_is_leader(const struct replica *r)
+{
+    return !r->failed && !r->closing && r->raft.state == RAFT_LEADER;
+}
+
+const char *replica_failure(const struct replica *r)
+{
+    return r->failed ? r->failure.text : NULL;
+}
+
+const char *replica_notice(const struct replica *r)
+{
+    return r->notice.text[0] ? r->notice.text : NULL;
+}
+
+void replica_close(struct replica *r, void (*cb)(void *data), void *data)
+{
+    r->closing = true;
+    r->close_cb = cb;
+    r->close_data = data;
+    replica_wake(r);
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <raft.h>
+#include <raft/uv.h>
+
+#include "raft/highwater.h"
+#include "raft/replica.h"
+#include "raft/sealed_io.h"
+
+#define SNAPSHOT_THRESHOLD 8192
+#define SEGMENT_SIZE (4UL * 1024 * 1024)
+#define CAPACITY_THRESHOLD 2048 /* KiB that raft_uv must have prepared: more than the largest command */
+
+/* A proposal or a barrier. */
+struct request {
+    struct replica *replica;
+    struct request *next, **link;
+    replica_cb cb; /* NULL: answered already */
+    void *data;
+    bool counted; /* among those in flight */
+    struct raft_buffer command; /* while it waits for room */
+    uint64_t deadline;          /* of the wait, on the loop's clock */
+    raft_index target;          /* of a barrier of a member that is alone */
+    union {
+        struct raft_apply apply;
+        struct raft_barrier barrier;
+    };
+};
+
+struct request_list {
+    struct request *first, **last;
+};
+
+struct rewrite;
+
+struct replica {
+    struct replica_config config;
+    char *folder;
+    struct raft raft;
+    struct raft_fsm fsm;
+    struct raft_uv_transport none;
+    struct sealed_io *io;
+    struct highwater *highwater;
+    void (*on_change)(void *data);
+    void *data;
+
+    struct request_list submitted, waiting, barriers;
+    unsigned in_flight, n_barriers;
+    struct rewrite *rewrite;
+    uv_timer_t wake; /* what must not be done from within raft */
+    void (*close_cb)(void *data);
+    void *close_data;
+    int machine_error;
+    unsigned ticks;
+    bool led, failed, failure_told, closing, closing_raft, abandoned, starting, priming, ballast;
+    struct error failure, notice;
+};
+
+void replica_fail(struct replica *r, const char *format, ...) _printf_(2, 3);
+/* Whether the file system has room for another segment. */
+bool replica_has_room(const struct replica *r);
+void replica_set_snapshots(struct replica *r, unsigned threshold);
+/* Runs on_wake in the next turn of the loop. */
+void replica_wake(struct replica *r);
+
+/* replica_request.c */
+void requests_init(struct replica *r);
+/* Hands on what waits for room, answers barriers. */
+void requests_serve(struct replica *r);
+/* Answers everything with -ECANCELED that raft does not answer by itself now (all: what it may yet answer, too). */
+void requests_cancel(struct replica *r, bool all);
+/* An entry that only makes the log longer. cb may be NULL. A RAFT_ code. */
+int request_push(struct replica *r, replica_cb cb, void *data);
+
+/* replica_rewrite.c */
+void rewrite_snapshot_taken(struct replica *r, uint32_t key_id, int status);
+void rewrite_turn(struct replica *r);
+void rewrite_cancel(struct replica *r);
+/* False while its worker runs. */
+bool rewrite_idle(const struct replica *r);

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "raft/sealed_io.h"
+
+#define ALLOCATION_RETRY_MS 300 /* of raft_uv, while the disk is full */
+
+struct sealed_append;
+
+struct sealed_io {
+    struct raft_io outer; /* what raft sees */
+    struct raft_io inner; /* raft_uv's */
+    struct sealed_io_config config;
+    char *folder;
+    struct raft_tracer tracer;
+    raft_io_tick_cb tick;
+    raft_io_recv_cb recv;
+    raft_io_close_cb close_cb;
+
+    raft_index next; /* of the entry that is appended next */
+    struct sealed_append *appends, *stuck;
+    size_t appended; /* bytes since raft_uv told its capacity */
+    bool written;    /* raft_uv has ended a write and not told of a success */
+
+    uv_check_t check;
+    uv_work_t flush;
+    int flush_result;
+    unsigned ticks;
+    unsigned pending; /* what has to end before the close is complete */
+    bool started, closing, failed, flushing;
+    int load_error;
+    struct error error;
+};
+
+static inline struct sealed_io *sealed_of_outer(struct raft_io *io)
+{
+    return (struct sealed_io *) ((char *) io - offsetof(struct sealed_io, outer));
+}
+
+static inline struct sealed_io *sealed_of_inner(struct raft_io *io)
+{
+    return (struct sealed_io *) ((char *) io - offsetof(struct sealed_io, inner));
+}
+
+void sealed_fail(struct sealed_io *s, const char *format, ...) _printf_(2, 3);
+/* Passes on what raft_uv returned, and its message. */
+int sealed_result(struct sealed_io *s, int rv);
+void sealed_pending_done(struct sealed_io *s);
+
+/* The raft_io methods, by file. */
+int sealed_load(struct raft_io *io, raft_term *term, raft_id *vote, struct raft_snapshot **snapshot, raft_index *start,
+                struct raft_entry **entries, size_t *n);
+int sealed_append(struct raft_io *io, struct raft_io_append *req, const struct raft_entry entries[], unsigned n, raft_io_append_cb cb);
+int sealed_truncate(struct raft_io *io, raft_index index);
+/* Answers the appends that a failure has stranded. */
+void sealed_append_close(struct sealed_io *s);
+int sealed_snapshot_put(struct raft_io *io, unsigned trailing, struct raft_io_snapshot_put *req, const struct raft_snapshot *snapshot,
+                        raft_io_snapshot_put_cb cb);
+int sealed_snapshot_get(struct raft_io *io, struct raft_io_snapshot_get *req, raft_io_snapshot_get_cb cb);
+/* Opens a loaded snapshot in place. A negative errno as envelope_open. */
+int sealed_snapshot_open(struct sealed_io *s, struct raft_snapshot *snapshot);
+void sealed_snapshot_destroy(struct raft_snapshot *snapshot);

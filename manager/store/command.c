@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "store/command.h"
+
+#include <errno.h>
+#include <stdbool.h>
+
+#include "store/erasing_allocator.h"
+#include "store/frame.h"
+
+#define COMMAND_MAGIC "swc"
+
+int command_encode(const Pb__Command *command, void **ret, size_t *ret_size)
+{
+    return frame_encode(COMMAND_MAGIC, &command->base, COMMAND_MAX, ret, ret_size);
+}
+
+/* Whether what is to be done is known, and nothing was added to it that this version would leave undone. */
+static bool is_understood(const Pb__Command *c)
+{
+    switch (c->what_case) {
+    case PB__COMMAND__WHAT_PUT_CLUSTER:
+        return c->put_cluster->base.n_unknown_fields == 0;
+    case PB__COMMAND__WHAT_PUT_NODE:
+        return c->put_node->base.n_unknown_fields == 0;
+    case PB__COMMAND__WHAT_REMOVE_NODE:
+        return c->remove_node->base.n_unknown_fields == 0;
+    case PB__COMMAND__WHAT_CREATE_OBJECT:
+        return c->create_object->base.n_unknown_fields == 0;
+    case PB__COMMAND__WHAT_REMOVE_OBJECT:
+        return c->remove_object->base.n_unknown_fields == 0;
+    default:
+        return false;
+    }
+}
+
+int command_decode(const void *data, size_t size, Pb__Command **ret)
+{
+    ProtobufCMessage *message;
+    Pb__Command *command;
+    int r;
+
+    /* no proposer can have made it */
+    if (size > COMMAND_MAX)
+        return -EBADMSG;
+    r = frame_decode(COMMAND_MAGIC, &pb__command__descriptor, data, size, &message);
+    if (r < 0)
+        return r;
+    command = (Pb__Command *) message;
+    if (!is_understood(command)) {
+        command_free(command);
+        return -EBADMSG;
+    }
+    *ret = command;
+    return 0;
+}
+
+void command_free(Pb__Command *command)
+{
+    erasing_message_free((ProtobufCMessage *) command);
+}

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "store/rules.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "store/store.h"
+#include "store/utf8.h"
+
+static bool is_letter_or_digit(char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+bool store_name_is_valid(const char *name)
+{
+    size_t n;
+
+    if (!name)
+        return false;
+    n = strnlen(name, STORE_NAME_MAX + 1);
+    if (n == 0 || n > STORE_NAME_MAX || !is_letter_or_digit(name[0]) || !is_letter_or_digit(name[n - 1]))
+        return false;
+    for (size_t i = 1; i + 1 < n; i++)
+        if (!is_letter_or_digit(name[i]) && name[i] != '-' && name[i] != '_' && name[i] != '.')
+            return false;
+    return true;
+}
+
+int rules_check_id(const char *id)
+{
+    size_t n = strnlen(id, STORE_ID_LEN + 1);
+
+    if (n != STORE_ID_LEN)
+        return -EINVAL;
+    for (size_t i = 0; i < n; i++)
+        if (!((id[i] >= '0' && id[i] <= '9') || (id[i] >= 'a' && id[i] <= 'z')))
+            return -EINVAL;
+    return 0;
+}
+
+int rules_check_kind(Pb__Kind kind)
+{
+    return kind == PB__KIND__SECRET || kind == PB__KIND__CONFIG ? 0 : -EINVAL;
+}
+
+static int check_meta(const Pb__Meta *meta)
+{
+    if (!meta || meta->created < 0 || meta->updated < 0)
+        return -EINVAL;
+    return rules_check_id(meta->id);
+}
+
+static int check_text(const char *text, size_t max)
+{
+    if (strnlen(text, max + 1) > max)
+        return -EMSGSIZE;
+    return utf8_is_valid(text) ? 0 : -EINVAL;
+}
+
+/* For what is shown on terminals as one word or line. */
+static int check_line(const char *text, size_t max)
+{
+    for (const char *c = text; *c; c++)
+        if ((unsigned char) *c < ' ' || *c == 0x7f)
+            return -EINVAL;
+    return check_text(text, max);
+}
+
+static int check_labels(Pb__Label *const labels[], size_t n)
+{
+    int r;
+
+    if (n > STORE_LABELS_MAX)
+        return -EMSGSIZE;
+    for (size_t i = 0; i < n; i++) {
+        r = check_text(labels[i]->key, STORE_LABEL_MAX);
+        if (r == 0)
+            r = check_text(labels[i]->value, STORE_LABEL_MAX);
+        if (r < 0)
+            return r;
+        if (labels[i]->key[0] == '\0')
+            return -EINVAL;
+        for (size_t k = 0; k < i; k++)
+            if (strcmp(labels[k]->key, labels[i]->key) == 0)
+                return -EINVAL;
+    }
+    return 0;
+}
+
+/* Bounds what fields of later versions could bring along. */
+static int check_record(const ProtobufCMessage *message, size_t data_size)
+{
+    return protobuf_c_message_get_packed_size(message) - data_size > STORE_RECORD_MAX ? -EMSGSIZE : 0;
+}
+
+static bool is_empty_or(const ProtobufCBinaryData *data, size_t size)
+{
+    return data->len == 0 || data->len == size;
+}
+
+int rules_check_cluster(const Pb__Cluster *c)
+{
+    int r;
+
+    if (!c)
+        return -EINVAL;
+    r = check_meta(c->meta);
+    if (r < 0)
+        return r;
+    if (c->ca_key.len > STORE_KEY_MAX || c->ca_certificate.len > STORE_CERTIFICATE_MAX)
+        return -EMSGSIZE;
+    if (c->worker_secret.len != STORE_JOIN_SECRET_SIZE || c->manager_secret.len != STORE_JOIN_SECRET_SIZE ||
+        !is_empty_or(&c->unlock_key, STORE_UNLOCK_KEY_SIZE) || !is_empty_or(&c->next_unlock_key, STORE_UNLOCK_KEY_SIZE))
+        return -EINVAL;
+    return check_record(&c->base, 0);
+}
+
+int rules_check_node(const Pb__Node *n)
+{
+    int r;
+
+    if (!n)
+        return -EINVAL;
+    r = check_meta(n->meta);
+    if (r == 0)
+        r = check_line(n->hostname, STORE_HOSTNAME_MAX);
+    if (r == 0)
+        r = check_line(n->address, STORE_ADDRESS_MAX);
+    if (r == 0)
+        r = check_labels(n->labels, n->n_labels);
+    if (r < 0)
+        return r;
+    if (n->role != PB__ROLE__WORKER && n->role != PB__ROLE__MANAGER)
+        return -EINVAL;
+    if (n->availability != PB__AVAILABILITY__ACTIVE && n->availability != PB__AVAILABILITY__PAUSE &&
+        n->availability != PB__AVAILABILITY__DRAIN)
+        return -EINVAL;
+    if (n->certificate.len > STORE_CERTIFICATE_MAX)
+        return -EMSGSIZE;
+    return check_record(&n->base, 0);
+}
+
+int rules_check_object(Pb__Kind kind, const Pb__Object *o)
+{
+    int r;
+
+    r = rules_check_kind(kind);
+    if (r < 0)
+        return r;
+    if (!o)
+        return -EINVAL;
+    r = check_meta(o->meta);
+    if (r < 0)
+        return r;
+    if (!store_name_is_valid(o->name))
+        return -EINVAL;
+    r = check_labels(o->labels, o->n_labels);
+    if (r < 0)
+        return r;
+    if (o->data.len > (kind == PB__KIND__SECRET ? STORE_SECRET_MAX : STORE_CONFIG_MAX))
+        return -EMSGSIZE;
+    return check_record(&o->base, o->data.len);
+}

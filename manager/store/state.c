@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "store/state.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/erasing_allocator.h"
+
+static const char *node_id(const void *item)
+{
+    const Pb__Node *node = item;
+
+    return node->meta->id;
+}
+
+static const char *object_id(const void *item)
+{
+    const Pb__Object *object = item;
+
+    return object->meta->id;
+}
+
+static const char *object_name(const void *item)
+{
+    const Pb__Object *object = item;
+
+    return object->name;
+}
+
+void state_init(struct store *s)
+{
+    *s = (struct store) {};
+    index_init(&s->nodes, node_id);
+    for (unsigned kind = 0; kind < STATE_KINDS; kind++) {
+        index_init(&s->objects[kind].by_id, object_id);
+        index_init(&s->objects[kind].by_name, object_name);
+    }
+}
+
+static void free_items(struct index *x)
+{
+    for (size_t i = 0; i < x->n; i++)
+        erasing_message_free(x->items[i]);
+}
+
+void state_done(struct store *s)
+{
+    erasing_message_free((ProtobufCMessage *) s->cluster);
+    free_items(&s->nodes);
+    index_done(&s->nodes);
+    for (unsigned kind = 0; kind < STATE_KINDS; kind++) {
+        free_items(&s->objects[kind].by_id);
+        index_done(&s->objects[kind].by_id);
+        index_done(&s->objects[kind].by_name);
+    }
+}
+
+struct store *store_new(void)
+{
+    struct store *s = malloc(sizeof(*s));
+
+    if (s)
+        state_init(s);
+    return s;
+}
+
+void store_free(struct store *s)
+{
+    if (!s)
+        return;
+    state_done(s);
+    free(s);
+}
+
+const Pb__Cluster *store_cluster(const struct store *s)
+{
+    return s->cluster;
+}
+
+const Pb__Node *store_node(const struct store *s, const char *id)
+{
+    return index_get(&s->nodes, id);
+}
+
+size_t store_n_nodes(const struct store *s)
+{
+    return s->nodes.n;
+}
+
+const Pb__Node *store_node_at(const struct store *s, size_t i)
+{
+    return i < s->nodes.n ? s->nodes.items[i] : NULL;
+}
+
+int store_find_object(const struct store *s, Pb__Kind kind, const char *id_or_name, const Pb__Object **ret)
+{
+    const struct objects *objects;
+    const Pb__Object *found;
+    size_t at, n = strlen(id_or_name);
+
+    if ((unsigned) kind >= STATE_KINDS || n == 0)
+        return -ENOENT;
+    objects = &s->objects[kind];
+    found = index_get(&objects->by_id, id_or_name);
+    if (!found)
+        found = index_get(&objects->by_name, id_or_name);
+    if (!found) {
+        /* the ids with this prefix stand together, from where it would be itself */
+        (void) index_find(&objects->by_id, id_or_name, &at);
+        if (at == objects->by_id.n || strncmp(object_id(objects->by_id.items[at]), id_or_name, n) != 0)
+            return -ENOENT;
+        if (at + 1 < objects->by_id.n && strncmp(object_id(objects->by_id.items[at + 1]), id_or_name, n) == 0)
+            return -ENOTUNIQ;
+        found = objects->by_id.items[at];
+    }
+    *ret = found;
+    return 0;
+}
+
+size_t store_n_objects(const struct store *s, Pb__Kind kind)
+{
+    return (unsigned) kind < STATE_KINDS ? s->objects[kind].by_name.n : 0;
+}
+
+const Pb__Object *store_object_at(const struct store *s, Pb__Kind kind, size_t i)
+{
+    return i < store_n_objects(s, kind) ? s->objects[kind].by_name.items[i] : NULL;
+}

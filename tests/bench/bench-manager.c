@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Figures of a manager on a booted machine, beside the disk's limit and the reference's (Docker Engine 20.10.24 on like hardware). Makes a
+ * swarm and leaves it: for test machines only. Run as root. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <systemd/sd-bus.h>
+#include <time.h>
+
+#include "basic/cleanup.h"
+#include "basic/memfd.h"
+
+#define SERVICE "org.swarm.Manager1"
+#define OBJECT "/org/swarm/Manager1"
+#define STATE "/var/lib/swarm-manager"
+#define ASK "/run/systemd/ask-password"
+#define CALLERS_MAX 16
+#define ROUNDS 10
+#define SYNCS 3000
+#define SECRET_SIZE 192
+
+static void fail(const char *what, int code)
+{
+    (void) fprintf(stderr, "bench-manager: %s: %s\n", what, strerror(-code));
+    exit(1);
+}
+
+static double now(void)
+{
+    struct timespec ts;
+
+    (void) clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (double) ts.tv_sec + (double) ts.tv_nsec / 1e9;
+}
+
+static int by_value(const void *a, const void *b)
+{
+    const double x = *(const double *) a, y = *(const double *) b;
+
+    return x < y ? -1 : x > y;
+}
+
+static double median(double values[static ROUNDS])
+{
+    qsort(values, ROUNDS, sizeof(double), by_value);
+    return values[ROUNDS / 2];
+}
+
+/* The disk's own limit: one caller that waits for each 4 KiB write. */
+static double sync_rate(void)
+{
+    static char block[4096];
+    _cleanup_close_ int fd = open("/var/lib/bench-sync", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    double start;
+
+    if (fd < 0)
+        fail("/var/lib/bench-sync", -errno);
+    for (int i = 0; i < SYNCS; i++)
+        if (pwrite(fd, block, sizeof(block), i * 4096L) < 0)
+            fail("write", -errno);
+    (void) fsync(fd);
+    start = now();
+    for (int i = 0; i < SYNCS; i++)
+        if (pwrite(fd, block, sizeof(block), i * 4096L) < 0 || fdatasync(fd) < 0)
+            fail("fdatasync", -errno);
+    start = SYNCS / (now() - start);
+    (void) unlink("/var/lib/bench-sync");
+    return start;
+}
+
+static sd_bus *open_bus(void)
+{
+    sd_bus *bus = NULL;
+    int r = sd_bus_open_system(&bus);
+
+    if (r < 0)
+        fail("system bus", r);
+    return bus;
+}
+
+static sd_bus_message *call(sd_bus *bus, const char *method, const char *types, ...)
+{
+    _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+    _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+    sd_bus_message *reply = NULL;
+    va_list ap;
+    int r;
+
+    r = sd_bus_message_new_method_call(bus, &m, SERVICE, OBJECT, SERVICE, method);
+    va_start(ap, types);
+    if (r >= 0)
+        r = sd_bus_message_appendv(m, types, ap);
+    va_end(ap);
+    if (r >= 0)
+        r = sd_bus_call(bus, m, 120ULL * 1000000, &error, &reply);
+    if (r < 0) {
+        (void) fprintf(stderr, "bench-manager: %s: %s\n", method, error.message ? error.message : strerror(-r));
+        exit(1);
+    }
+    return reply;
+}
+
+struct caller {
+    pthread_t thread;
+    unsigned id, n;
+};
+
+static void *create_secrets(void *data)
+{
+    const struct caller *c = data;
+    _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = open_bus();
+    char payload[SECRET_SIZE];
+
+    memset(payload, 'x', sizeof(payload));
+    for (unsigned i = 0; i < c->n; i++) {
+        _cleanup_close_ int fd = memfd_new(payload, sizeof(payload));
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        char name[64];
+
+        (void) snprintf(name, sizeof(name), "bench-%u-%u-%u", c->n, c->id, i);
+        reply = call(bus, "CreateSecret", "sa{ss}h", name, 0, fd);
+    }
+    return NULL;
+}
+
+static double secret_rate(unsigned callers, unsigned each)
+{
+    struct caller all[CALLERS_MAX];
+    double start = now();
+
+    for (unsigned i = 0; i < callers; i++) {
+        all[i] = (struct caller) { .id = i, .n = each };
+        if (pthread_create(&all[i].thread, NULL, create_secrets, &all[i]) != 0)
+            fail("thread", -EAGAIN);
+    }
+    for (unsigned i = 0; i < callers; i++)
+        (void) pthread_join(all[i].thread, NULL);
+    return callers * each / (now() - start);
+}
+
+/* A method that answers generation and key. */
+static uint32_t take_key(sd_bus *bus, const char *method, struct secret *ret)
+{
+    _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = call(bus, method, "");
+    uint32_t generation;
+    int fd, r;
+
+    r = sd_bus_message_read(reply, "uh", &generation, &fd);
+    if (r >= 0)
+        r = memfd_read(fd, 4096, ret);
+    if (r < 0)
+        fail(method, r);
+    return generation;
+}
+
+static void confirm(sd_bus *bus, uint32_t generation)
+{
+    sd_bus_message_unref(call(bus, "ConfirmUnlockKey", "u", generation));
+}
+
+static double rotate(sd_bus *bus, struct secret *key)
+{
+    double start = now();
+
+    secret_done(key);
+    confirm(bus, take_key(bus, "RotateUnlockKey", key));
+    return now() - start;
+}
+
+static bool prompt_stands(void)
+{
+    DIR *d = opendir(ASK);
+    const struct dirent *entry;
+    bool found = false;
+
+    while (d && (entry = readdir(d)))
+        found = found || strncmp(entry->d_name, "ask.", 4) == 0;
+    if (d)
+        (void) closedir(d);
+    return found;
+}
+
+static void shell(const char *command)
+{
+    if (system(command) != 0)
+        fail(command, -EIO);
+}
+
+static double start_to_prompt(void)
+{
+    const struct timespec pause = { 0, 500000 };
+    double start;
+
+    shell("systemctl stop swarm-manager");
+    start = now();
+    shell("systemctl start --no-block swarm-manager");
+    while (!prompt_stands() && now() - start < 30)
+        (void) nanosleep(&pause, NULL);
+    return now() - start;
+}
+
+static double unlock(sd_bus *bus, const struct secret *key)
+{
+    _cleanup_close_ int fd = memfd_new(key->data, key->size);
+    double start = now();
+
+    sd_bus_message_unref(call(bus, "Unlock", "h", fd));
+    return now() - start;
+}
+
+static double from_shell(const char *command)
+{
+    FILE *f = popen(command, "re");
+    double value = -1;
+
+    if (!f || fscanf(f, "%lf", &value) != 1)
+        fail(command, -EIO);
+    (void) pclose(f);
+    return value;
+}
+
+static void print(const char *what, double value, const char *unit, const char *goal, const char *reference)
+{
+    (void) printf("%-44s %10.1f %-4s  goal %-18s reference %s\n", what, value, unit, goal, reference);
+    (void) fflush(stdout);
+}
+
+static void measure_secrets(void)
+{
+    double before = sync_rate(), one = secret_rate(1, 3000), sixteen = secret_rate(16, 1000), after = sync_rate();
+    double sync = (before + after) / 2;
+
+    print("fdatasync of 4 KiB, this disk", sync, "/s", "-", "8100-8300");
+    print("secrets created, 1 caller", one, "/s", "-", "1163");
+    print("  share of the fdatasync rate", 100 * one / sync, "%", ">= 40", "14");
+    print("secrets created, 16 callers", sixteen, "/s", "-", "2181");
+    print("  share of the fdatasync rate", 100 * sixteen / sync, "%", "> 100", "27");
+}
+
+static void measure_lock(sd_bus *bus)
+{
+    _cleanup_(secret_done) struct secret key = SECRET_NULL;
+    double rotations[ROUNDS], prompts[ROUNDS], unlocks[ROUNDS];
+
+    confirm(bus, take_key(bus, "EnableAutolock", &key));
+    for (int i = 0; i < ROUNDS; i++)
+        rotations[i] = 1000 * rotate(bus, &key);
+    for (int i = 0; i < ROUNDS; i++) {
+        prompts[i] = 1000 * start_to_prompt();
+        unlocks[i] = 1000 * unlock(bus, &key);
+    }
+    print("start to prompt, median", median(prompts), "ms", "<= 100", "-");
+    print("key given to active, median", median(unlocks), "ms", "<= 30", "138 (CLI), 1100 (API)");
+    print("rotate and confirm, median", median(rotations), "ms", "<= 40", "20-38");
+}
+
+int main(void)
+{
+    _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
+
+    if (secret_init() < 0)
+        fail("libsodium", -EIO);
+    shell("systemctl start swarm-manager && swarmctl init --advertise-addr 127.0.0.1 >/dev/null");
+    bus = open_bus();
+    print("resident memory, empty swarm", from_shell("awk '/VmRSS/ {print $2/1024}' /proc/$(pidof swarm-managerd)/status"), "MB", "<= 20", "87-100");
+    print("state on disk, empty swarm", from_shell("du -sk " STATE " | awk '{print $1/1024}'"), "MB", "<= 30", "123");
+    measure_secrets();
+    shell("swarmctl leave --force >/dev/null && swarmctl init --advertise-addr 127.0.0.1 >/dev/null");
+    measure_lock(bus);
+    shell("swarmctl leave --force >/dev/null");
+    return 0;
+}

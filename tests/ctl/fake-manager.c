@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* org.swarm.Manager1 for the tests of swarmctl. In the folder named by argv[1] the test says how to answer, and finds what was asked:
+ *   fail   lines of "METHOD ERROR-NAME TEXT"; the name DIE ends the service instead of answering
+ *   state  what Info calls State; active when missing
+ *   calls  written: one line per call, METHOD, i or - (interactive authorisation allowed), arguments
+ *   data   written: the last memfd received */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <string.h>
+#include <systemd/sd-bus.h>
+
+#include "basic/cleanup.h"
+#include "basic/memfd.h"
+#include "test.h"
+
+#define KEY "SWMKEY-1-AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"
+#define NEXT_KEY "SWMKEY-1-HxwdGhsYGRYXFBUSExARDg8MDQoLCAkGBwQFAgMAAQE"
+#define TOKEN "SWMTKN-1-0123456789abcdefghijklmnopqrstuvwxyz0123456789abcd-0123456789abcdefghijklmno"
+#define ID "abcdefghijklmnopqrstuvwx1"
+
+static const char *folder;
+
+static FILE *open_file(const char *name, const char *mode)
+{
+    char path[4096];
+
+    (void) snprintf(path, sizeof(path), "%s/%s", folder, name);
+    return fopen(path, mode);
+}
+
+/* Keeps its fd open until the process ends: the messages have copies. */
+static int text_fd(const char *text)
+{
+    int fd = memfd_new(text, strlen(text));
+
+    CHECK_OK(fd);
+    return fd;
+}
+
+static void log_call(sd_bus_message *m, const char *arguments)
+{
+    _cleanup_fclose_ FILE *f = open_file("calls", "ae");
+
+    CHECK(f);
+    (void) fprintf(f, "%s %s%s%s\n", sd_bus_message_get_member(m), sd_bus_message_get_allow_interactive_authorization(m) > 0 ? "i" : "-",
+                   *arguments ? " " : "", arguments);
+}
+
+static void save_data(const struct secret *data)
+{
+    _cleanup_fclose_ FILE *f = open_file("data", "we");
+
+    CHECK(f && fwrite(data->data, 1, data->size, f) == data->size);
+}
+
+static int wanted_failure(sd_bus_message *m)
+{
+    _cleanup_fclose_ FILE *f = open_file("fail", "re");
+    char line[1024], name[256];
+    int skip;
+
+    while (f && fgets(line, sizeof(line), f)) {
+        size_t n = strlen(sd_bus_message_get_member(m));
+
+        line[strcspn(line, "\n")] = '\0';
+        if (strncmp(line, sd_bus_message_get_member(m), n) != 0 || line[n] != ' ' || sscanf(line + n, " %255s %n", name, &skip) != 1)
+            continue;
+        if (strcmp(name, "DIE") == 0)
+            _exit(0);
+        return sd_bus_reply_method_errorf(m, name, "%s", line + n + skip);
+    }
+    return 0;
+}
+
+static void state_text(char *ret, size_t size)
+{
+    _cleanup_fclose_ FILE *f = open_file("state", "re");
+
+    (void) snprintf(ret, size, "active");
+    if (f && fgets(ret, (int) size, f))
+        ret[strcspn(ret, "\n")] = '\0';
+}
+
+static int info(sd_bus_message *m)
+{
+    char state[64];
+
+    state_text(state, sizeof(state));
+    return sd_bus_reply_method_return(m, "a{sv}", 14, "State", "s", state, "Error", "s", strcmp(state, "error") == 0 ? "raft/ is damaged" : "",
+                                      "NodeID", "s", ID, "SwarmID", "s", "swarm", "NodeAddr", "s", "10.0.0.1:2377", "ControlAvailable", "b",
+                                      strcmp(state, "active") == 0, "Autolock", "s", "on", "KeyGeneration", "u", 3, "Nodes", "u", 1,
+                                      "Managers", "u", 1, "Secrets", "u", 2, "Configs", "u", 1, "Hostname", "s", "m1", "Version", "s", "0.1");
+}
+
+static int init(sd_bus_message *m)
+{
+    char arguments[512] = "";
+    int autolock = 0, r;
+
+    CHECK(sd_bus_message_enter_container(m, 'a', "{sv}") > 0);
+    while ((r = sd_bus_message_enter_container(m, 'e', "sv")) > 0) {
+        const char *key, *value = "";
+        size_t n = strlen(arguments);
+
+        CHECK_OK(sd_bus_message_read(m, "s", &key));
+        if (strcmp(key, "Autolock") == 0)
+            CHECK_OK(sd_bus_message_read(m, "v", "b", &autolock));
+        else
+            CHECK_OK(sd_bus_message_read(m, "v", "s", &value));
+        CHECK_OK(sd_bus_message_exit_container(m));
+        (void) snprintf(arguments + n, sizeof(arguments) - n, "%s%s=%s", n ? " " : "", key, *value ? value : autolock ? "1" : "0");
+    }
+    log_call(m, arguments);
+    if (!autolock)
+        return sd_bus_reply_method_return(m, "a{sv}", 3, "NodeID", "s", ID, "Address", "s", "10.0.0.1:2377", "WorkerToken", "h", text_fd(TOKEN));
+    return sd_bus_reply_method_return(m, "a{sv}", 5, "NodeID", "s", ID, "Address", "s", "10.0.0.1:2377", "WorkerToken", "h", text_fd(TOKEN),
+                                      "KeyGeneration", "u", 1, "UnlockKey", "h", text_fd(KEY));
+}
+
+static int unlock(sd_bus_message *m)
+{
+    _cleanup_(secret_done) struct secret key = SECRET_NULL;
+    int fd;
+
+    CHECK_OK(sd_bus_message_read(m, "h", &fd));
+    CHECK_OK(memfd_read(fd, 4096, &key));
+    log_call(m, "");
+    save_data(&key);
+    if (key.size != strlen(KEY) || memcmp(key.data, KEY, key.size) != 0)
+        return sd_bus_reply_method_errorf(m, "org.swarm.Error.WrongKey", "swarm could not be unlocked: invalid key provided");
+    return sd_bus_reply_method_return(m, "a{sv}", 2, "Keyslot", "i", 1, "Kind", "s", "unlock-key");
+}
+
+static int create(sd_bus_message *m)
+{
+    _cleanup_(secret_done) struct secret data = SECRET_NULL;
+    char arguments[8192];
+    const char *name, *key, *value;
+    size_t n;
+    int fd, r;
+
+    CHECK_OK(sd_bus_message_read(m, "s", &name));
+    (void) snprintf(arguments, sizeof(arguments), "%s", name);
+    CHECK(sd_bus_message_enter_container(m, 'a', "{ss}") > 0);
+    while ((r = sd_bus_message_read(m, "{ss}", &key, &value)) > 0) {
+        n = strlen(arguments);
+        (void) snprintf(arguments + n, sizeof(arguments) - n, " %s=%s", key, value);
+    }
+    CHECK_OK(sd_bus_message_exit_container(m));
+    CHECK_OK(sd_bus_message_read(m, "h", &fd));
+    CHECK_OK(memfd_read(fd, SECRET_MAX, &data));
+    save_data(&data);
+    log_call(m, arguments);
+    return sd_bus_reply_method_return(m, "s", ID);
+}
+
+static void append_object(sd_bus_message *m, const char *id, const char *name, const char *data)
+{
+    CHECK_OK(sd_bus_message_open_container(m, 'a', "{sv}"));
+    CHECK_OK(sd_bus_message_append(m, "{sv}{sv}{sv}{sv}{sv}", "ID", "s", id, "Name", "s", name, "Labels", "a{ss}", 1, "who", "\x1b[31m\xc2\x9b" "x",
+                                   "Version", "t", UINT64_C(42), "CreatedAt", "t", UINT64_C(1700000000123456)));
+    CHECK_OK(sd_bus_message_append(m, "{sv}", "UpdatedAt", "t", UINT64_C(1700000001000000)));
+    if (data)
+        CHECK_OK(sd_bus_message_append(m, "{sv}", "Data", "h", text_fd(data)));
+    CHECK_OK(sd_bus_message_close_container(m));
+}
+
+static void append_node(sd_bus_message *m, const char *id, const char *hostname, int self)
+{
+    CHECK_OK(sd_bus_message_append(m, "a{sv}", 13, "ID", "s", id, "Hostname", "s", hostname, "Address", "s", "[fe80::1]:2377", "Role", "s", "manager",
+                                   "Availability", "s", "active", "Status", "s", self ? "ready" : "down", "Leader", "b", self, "Self", "b",
+                                   self, "KeyGeneration", "u", 3, "Labels", "a{ss}", 0, "Version", "t", UINT64_C(7), "CreatedAt", "t",
+                                   UINT64_C(1700000000123456), "UpdatedAt", "t", UINT64_C(1700000001000000)));
+}
+
+/* The methods that give an array, or one element of it. */
+static int objects(sd_bus_message *m, const char *member)
+{
+    _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+    bool list = strncmp(member, "List", 4) == 0;
+    const char *data = strcmp(member, "InspectConfig") == 0 ? "hello\nworld" : NULL;
+
+    CHECK_OK(sd_bus_message_new_method_return(m, &reply));
+    if (list)
+        CHECK_OK(sd_bus_message_open_container(reply, 'a', "a{sv}"));
+    if (strstr(member, "Node")) {
+        append_node(reply, ID, "m1", 1);
+        if (list)
+            append_node(reply, "zbcdefghijklmnopqrstuvwx2", "m2", 0);
+    } else if (strstr(member, "Keyslot")) {
+        CHECK_OK(sd_bus_message_append(reply, "a{sv}", 4, "Slot", "i", 0, "Kind", "s", "unlock-key", "Generation", "u", 3, "State", "s", "current"));
+    } else {
+        append_object(reply, ID, "web.key", data);
+        if (list)
+            append_object(reply, "zbcdefghijklmnopqrstuvwx2", "b\x1b]0;owned\x07", data);
+    }
+    if (list)
+        CHECK_OK(sd_bus_message_close_container(reply));
+    return sd_bus_message_send(reply);
+}
+
+static int with_text_argument(sd_bus_message *m)
+{
+    const char *member = sd_bus_message_get_member(m), *text;
+
+    CHECK_OK(sd_bus_message_read(m, "s", &text));
+    log_call(m, text);
+    if (strcmp(text, "missing") == 0)
+        return sd_bus_reply_method_errorf(m, "org.swarm.Error.NotFound", "missing not found");
+    if (strncmp(member, "Remove", 6) == 0)
+        return sd_bus_reply_method_return(m, "s", ID);
+    if (strstr(member, "JoinToken"))
+        return sd_bus_reply_method_return(m, "hs", text_fd(TOKEN), "10.0.0.1:2377");
+    return objects(m, member);
+}
+
+static int with_other_argument(sd_bus_message *m, char type)
+{
+    char text[16];
+    uint32_t number;
+
+    CHECK_OK(sd_bus_message_read_basic(m, type, &number));
+    (void) snprintf(text, sizeof(text), "%u", number);
+    log_call(m, text);
+    return sd_bus_reply_method_return(m, NULL);
+}
+
+static int on_call(sd_bus_message *m, void *data _unused_, sd_bus_error *error _unused_)
+{
+    const char *member = sd_bus_message_get_member(m), *signature = sd_bus_message_get_signature(m, 1);
+    int r = wanted_failure(m);
+
+    if (r != 0) {
+        log_call(m, "failed");
+        return r;
+    }
+    if (strcmp(member, "Init") == 0)
+        return init(m);
+    if (strcmp(member, "Unlock") == 0)
+        return unlock(m);
+    if (strncmp(member, "Create", 6) == 0)
+        return create(m);
+    if (strcmp(signature, "s") == 0)
+        return with_text_argument(m);
+    if (*signature)
+        return with_other_argument(m, *signature);
+    log_call(m, "");
+    if (strcmp(member, "Info") == 0)
+        return info(m);
+    if (strncmp(member, "List", 4) == 0)
+        return objects(m, member);
+    if (strcmp(member, "DisableAutolock") == 0)
+        return sd_bus_reply_method_return(m, NULL);
+    if (strcmp(member, "GetUnlockKey") == 0)
+        return sd_bus_reply_method_return(m, "uh", 3, text_fd(KEY));
+    return sd_bus_reply_method_return(m, "uh", 4, text_fd(NEXT_KEY));
+}
+
+#define METHOD(name, in, out) SD_BUS_METHOD(name, in, out, on_call, SD_BUS_VTABLE_UNPRIVILEGED)
+
+static const sd_bus_vtable vtable[] = {
+    SD_BUS_VTABLE_START(0),
+    METHOD("Info", NULL, "a{sv}"),
+    METHOD("Init", "a{sv}", "a{sv}"),
+    METHOD("Unlock", "h", "a{sv}"),
+    METHOD("GetUnlockKey", NULL, "uh"),
+    METHOD("RotateUnlockKey", NULL, "uh"),
+    METHOD("ConfirmUnlockKey", "u", NULL),
+    METHOD("EnableAutolock", NULL, "uh"),
+    METHOD("DisableAutolock", NULL, NULL),
+    METHOD("GetJoinToken", "s", "hs"),
+    METHOD("RotateJoinToken", "s", "hs"),
+    METHOD("Leave", "b", NULL),
+    METHOD("CreateSecret", "sa{ss}h", "s"),
+    METHOD("ListSecrets", NULL, "aa{sv}"),
+    METHOD("InspectSecret", "s", "a{sv}"),
+    METHOD("RemoveSecret", "s", "s"),
+    METHOD("CreateConfig", "sa{ss}h", "s"),
+    METHOD("ListConfigs", NULL, "aa{sv}"),
+    METHOD("InspectConfig", "s", "a{sv}"),
+    METHOD("RemoveConfig", "s", "s"),
+    METHOD("ListNodes", NULL, "aa{sv}"),
+    METHOD("InspectNode", "s", "a{sv}"),
+    METHOD("ListKeyslots", NULL, "aa{sv}"),
+    SD_BUS_VTABLE_END,
+};
+
+int main(int argc, char *argv[])
+{
+    sd_bus *bus;
+
+    CHECK(argc == 2);
+    folder = argv[1];
+    CHECK_OK(secret_init());
+    CHECK_OK(sd_bus_open_system(&bus));
+    CHECK_OK(sd_bus_add_object_vtable(bus, NULL, "/org/swarm/Manager1", "org.swarm.Manager1", vtable, NULL));
+    CHECK_OK(sd_bus_request_name(bus, "org.swarm.Manager1", 0));
+    (void) printf("ready\n");
+    (void) fflush(stdout);
+    for (;;) {
+        CHECK_OK(sd_bus_process(bus, NULL));
+        CHECK_OK(sd_bus_wait(bus, UINT64_MAX));
+    }
+}

@@ -1,0 +1,323 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash disable=SC2034,SC2153 # the parts share variables
+# Machines: containers that boot the installed project's Debian with systemd as process 1.
+#
+# Each has a directory (disk, uuid, console) in $STATE, a network namespace, and a cgroup in which everything of it lives:
+#   $INSTANCE/m1/console          holds the console's terminal and starts the container again when the machine reboots
+#   $INSTANCE/m1/nspawn           systemd-nspawn; below it in payload/ the machine itself
+# Its mounts are in a mount namespace that only these processes have, so ending them ends all.
+
+BOOT_SECONDS=60
+STOP_SECONDS=100
+
+known_machines() {
+    local directory
+    for directory in "$STATE"/[mt]*/; do
+        [[ -d $directory ]] && basename "$directory"
+    done | sort -V
+}
+
+need_machine() {
+    [[ ${1:-} ]] || fail "which machine? $(list_machines)"
+    [[ -d $STATE/$1 && $1 != */* ]] || fail "unknown machine '$1': $(list_machines)"
+}
+
+list_machines() {
+    local machine list=
+    for machine in $(known_machines); do
+        list+=" $machine"
+        machine_process "$machine" >/dev/null || list+=" (off)"
+    done
+    [[ $list ]] && echo "there are$list" || echo "no machines are up (tests/sandbox up boots some)"
+}
+
+machine_cgroup() {
+    echo "$(cgroup_mount)/$INSTANCE/$1"
+}
+
+# Prints the host's number of the machine's process 1.
+machine_process() {
+    local cgroup process key ids
+    cgroup=$(machine_cgroup "$1")/nspawn/payload
+    # shellcheck disable=SC2013 # words
+    for process in $(cat "$cgroup/init.scope/cgroup.procs" "$cgroup/cgroup.procs" 2>/dev/null); do
+        while read -r key ids; do
+            [[ $key == NSpid: && $ids =~ ^[0-9]+[[:space:]]+1$ ]] && echo "$process" && return
+        done 2>/dev/null <"/proc/$process/status"
+    done
+    return 1
+}
+
+is_on() {
+    grep -q '^populated 1' "$(machine_cgroup "$1")/cgroup.events" 2>/dev/null
+}
+
+is_off() {
+    ! is_on "$1"
+}
+
+cmd_up() {
+    local machines=1 tangs=0
+    while (($#)); do
+        case $1 in
+            --machines | --machines=*) option_value machines "$@" && shift "$SHIFT" ;;
+            --tang | --tang=*) option_value tangs "$@" && shift "$SHIFT" ;;
+            *) fail "up: unknown argument '$1'" ;;
+        esac
+    done
+    check_count --machines "$machines" 1
+    check_count --tang "$tangs" 0
+    cmd_build plain
+    boot_machines "$machines" "$tangs"
+}
+
+# option_value VARIABLE ARGUMENT…: takes --option VALUE or --option=VALUE.
+option_value() {
+    if [[ $2 == *=* ]]; then
+        printf -v "$1" '%s' "${2#*=}"
+        SHIFT=1
+    else
+        [[ ${3:-} ]] || fail "$2 wants a number"
+        printf -v "$1" '%s' "$3"
+        SHIFT=2
+    fi
+}
+
+check_count() {
+    [[ $2 =~ ^[0-9]{1,3}$ ]] && ((10#$2 >= $3 && 10#$2 <= MAX_MACHINES)) && return
+    fail "$1 wants a number from $3 to $MAX_MACHINES, not '$2'"
+}
+
+# boot_machines MACHINES TANGS: boots those that are not there yet; machines that are up or were switched off stay so.
+boot_machines() {
+    local number machine new=()
+    for ((number = 1; number <= $1; number++)); do
+        [[ -d $STATE/m$number ]] || new+=("m$number")
+    done
+    for ((number = 1; number <= $2; number++)); do
+        [[ -d $STATE/t$number ]] || new+=("t$number")
+    done
+    if ((${#new[@]} == 0)); then
+        say "nothing to boot: $(list_machines); they keep the build they were made with"
+        return
+    fi
+    bridge_up
+    for machine in "${new[@]}"; do
+        make_machine "$machine"
+    done
+    step "booting ${new[*]}" boot boot_all "${new[@]}" || fail "not all machines booted; their consoles are in $STATE/*/console.log"
+    sed 's/^/    failed unit: /' "$LOGS/boot.log"
+}
+
+boot_all() {
+    local machine
+    for machine in "$@"; do
+        power_on "$machine"
+    done
+    for machine in "$@"; do
+        wait_booted "$machine" || return
+    done
+}
+
+make_machine() {
+    local machine=$1 unfinished=$STATE/.new-$1
+    rm -rf "$unfinished"
+    mkdir -p "$unfinished"/{disk,work,root,network}
+    tr -d - </proc/sys/kernel/random/uuid >"$unfinished/uuid"
+    readlink "$CACHE/install" >"$unfinished/install"
+    if [[ $machine == t* ]]; then
+        mkdir -p "$unfinished/disk/etc/systemd/system/sockets.target.wants"
+        ln -s /usr/lib/systemd/system/tangd.socket "$unfinished/disk/etc/systemd/system/sockets.target.wants/"
+    fi
+    plug_in "$machine"
+    mv "$unfinished" "$STATE/$machine"
+}
+
+power_on() {
+    local machine=$1 cgroup
+    cgroup=$(machine_cgroup "$machine")
+    make_cgroups "$cgroup"
+    unlocked start_console "$machine" </dev/null >"$STATE/$machine/log" 2>&1 &
+    echo $! >"$cgroup/console/cgroup.procs"
+    disown
+}
+
+# Waits until it is in the machine's cgroup, so that nothing of the machine is ever outside.
+start_console() {
+    wait_until 5 grep -q "/$INSTANCE/$1/console" /proc/self/cgroup || exit
+    exec env -i PATH="$PATH" LANG=C.UTF-8 SWARM_SANDBOX_CACHE="$CACHE" \
+        setsid unshare --mount --propagation private "$SANDBOX" inner machine "$1"
+}
+
+make_cgroups() {
+    local parent controller
+    mkdir -p "$1"/{console,nspawn}
+    for parent in "${1%/*}" "$1"; do
+        # shellcheck disable=SC2013 # words
+        for controller in $(cat "$parent/cgroup.controllers"); do
+            echo "+$controller" >"$parent/cgroup.subtree_control" 2>/dev/null || true
+        done
+    done
+}
+
+# Runs for the machine's whole life, in its cgroup and mount namespace.
+inner_machine() {
+    local machine=$1 directory=$STATE/$1 install
+    install=$(cat "$directory/install")
+    ROOT=$(root_of_install "$install")
+    mount --rbind /run/netns "$directory/network"
+    # systemd-nspawn keeps its things in /run/systemd, and must neither find nor need the host's.
+    mount -t tmpfs -o mode=755 tmpfs /run
+    mkdir /run/systemd
+    [[ $(cgroup_mount) == /sys/fs/cgroup ]] || mount -t cgroup2 cgroup2 /sys/fs/cgroup
+    mount -t overlay -o "lowerdir=$install/layer:$ROOT,upperdir=$directory/disk,workdir=$directory/work" overlay "$directory/root"
+    exec "$PYTHON" "$PARTS/console.py" serve "$directory/console" "$directory/console.log" \
+        "$SANDBOX" inner nspawn "$machine"
+}
+
+inner_nspawn() {
+    local machine=$1 directory=$STATE/$1
+    echo $$ >"/sys/fs/cgroup/$INSTANCE/$machine/nspawn/cgroup.procs"
+    # Locked memory and BPF (device and address filters) are what units on a real machine can use.
+    exec systemd-nspawn --quiet --settings=no --boot --directory="$directory/root" --machine="$machine" --hostname="$machine" \
+        --uuid="$(cat "$directory/uuid")" --register=no --keep-unit --console=interactive \
+        --network-namespace-path="$directory/network/$INSTANCE-$machine" \
+        --capability=CAP_NET_ADMIN,CAP_IPC_LOCK,CAP_BPF,CAP_PERFMON --system-call-filter="@memlock @keyring @pkey bpf perf_event_open" \
+        --private-users=no --resolv-conf=off --timezone=off --link-journal=no
+}
+
+root_of_install() {
+    cat "$1/root"
+}
+
+# A machine is also up when all that is left to start waits for a password.
+# shellcheck disable=SC2016 # expanded inside
+WAIT_FOR_BOOT='
+    while state=$(systemctl is-system-running); [ "$state" = starting ] || [ "$state" = initializing ]; do
+        for query in /run/systemd/ask-password/ask.*; do
+            [ ! -e "$query" ] || [ "$(systemctl list-jobs --no-legend | grep -c " running *$")" -gt 1 ] || { echo locked; exit; }
+        done
+        sleep 0.03
+    done
+    echo "$state"'
+
+wait_booted() {
+    local machine=$1 state
+    if ! wait_until "$BOOT_SECONDS" has_systemd_or_ended "$machine" || ! has_systemd "$machine"; then
+        tail -n 30 "$STATE/$machine/log" "$STATE/$machine/console.log"
+        say "$machine did not boot"
+        return 1
+    fi
+    state=$(unlocked timeout "$BOOT_SECONDS" "$SANDBOX" run "$machine" /bin/sh -c "$WAIT_FOR_BOOT" </dev/null) || true
+    case $state in
+        running | locked) ;;
+        degraded) in_machine "$machine" systemctl --failed --no-legend --plain | sed "s/^/$machine: /" || true ;;
+        *)
+            in_machine "$machine" systemctl list-jobs --no-pager || true
+            say "$machine is '$state' after $BOOT_SECONDS s"
+            return 1
+            ;;
+    esac
+}
+
+has_systemd_or_ended() {
+    has_systemd "$1" || is_off "$1"
+}
+
+has_systemd() {
+    local process
+    process=$(machine_process "$1") && [[ -S /proc/$process/root/run/systemd/private ]]
+}
+
+cmd_restart() {
+    need_machine "$@"
+    local machine=$1
+    if is_on "$machine"; then
+        power_off "$machine"
+    fi
+    boot_all "$machine" || fail "$machine did not boot; its console is in $STATE/$machine/console.log"
+}
+
+# A clean shutdown; the power goes when the machine does not manage it in time.
+power_off() {
+    local process
+    if wait_until 5 machine_process "$1" >/dev/null && process=$(machine_process "$1"); then
+        kill -s RTMIN+4 "$process"
+        wait_until "$STOP_SECONDS" is_off "$1" || echo "sandbox: $1 did not shut down in $STOP_SECONDS s: cutting its power" >&2
+    fi
+    cut_power "$1"
+}
+
+cmd_kill() {
+    need_machine "$@"
+    cut_power "$1"
+}
+
+cut_power() {
+    local cgroup
+    cgroup=$(machine_cgroup "$1")
+    [[ -d $cgroup ]] || return 0
+    echo 1 >"$cgroup/cgroup.kill"
+    wait_until 20 is_off "$1" || fail "$1 has processes that do not die"
+    remove_cgroup "$cgroup"
+}
+
+remove_cgroup() {
+    [[ ! -d $1 ]] || find "$1" -depth -type d -exec rmdir {} +
+}
+
+# A process of its own: within a trap, bash's plain `return` gives the script's exit status, not the function's.
+down_at_exit() {
+    trap 'unlocked "$SANDBOX" down' EXIT
+}
+
+cmd_down() {
+    local machine cgroup
+    cgroup=$(cgroup_mount)/$INSTANCE
+    if [[ -d $cgroup ]]; then
+        for machine in "$cgroup"/*/; do
+            [[ -d $machine ]] && cut_power "$(basename "$machine")"
+        done
+        remove_cgroup "$cgroup"
+    fi
+    network_down
+    rm --recursive --force --one-file-system "$STATE"
+    remove_old_installs
+}
+
+# run MACHINE COMMAND…
+cmd_run() {
+    need_root
+    need_machine "$@"
+    (($# > 1)) || fail "run wants a command"
+    local machine=$1 process
+    shift
+    if ! has_systemd "$machine"; then
+        is_on "$machine" || fail "$machine is off (tests/sandbox restart $machine boots it)"
+        wait_until "$BOOT_SECONDS" has_systemd "$machine" || fail "$machine does not come up"
+    fi
+    process=$(machine_process "$machine") || fail "$machine went away"
+    enter "$process" "$@"
+}
+
+# The command joins the machine's namespaces, and its cgroup, so that it dies with it.
+# shellcheck disable=SC2016 # expanded inside
+enter() {
+    local process=$1
+    shift
+    exec env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin HOME=/root LANG=C.UTF-8 TERM="${TERM:-dumb}" \
+        nsenter --target "$process" --mount --uts --ipc --net --pid --root --wdns=/root -- \
+        /bin/sh -c 'echo 0 >/sys/fs/cgroup/init.scope/cgroup.procs &&
+            exec nsenter --cgroup=/proc/1/ns/cgroup -- setpriv --pdeathsig KILL -- "$@"' sandbox "$@"
+}
+
+cmd_shell() {
+    need_machine "$@"
+    cmd_run "$1" script --quiet --return --flush --command 'bash --login' /dev/null
+}
+
+cmd_console() {
+    need_machine "$@"
+    [[ -S $STATE/$1/console ]] || fail "$1 is off (tests/sandbox restart $1 boots it)"
+    exec "$PYTHON" "$PARTS/console.py" attach "$STATE/$1/console"
+}

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "fixture.h"
+
+#include <string.h>
+
+#include "../test.h"
+
+#define ARENA_SIZE 65536
+#define CREATED 1700000000000000
+
+static union {
+    max_align_t align;
+    unsigned char bytes[ARENA_SIZE];
+} arena;
+static size_t arena_used;
+
+static void *arena_copy(const void *data, size_t size)
+{
+    void *p = arena.bytes + arena_used;
+
+    arena_used += (size + sizeof(max_align_t) - 1) / sizeof(max_align_t) * sizeof(max_align_t);
+    CHECK(arena_used <= ARENA_SIZE);
+    memcpy(p, data, size);
+    return p;
+}
+
+void fixture_reset(void)
+{
+    explicit_bzero(arena.bytes, arena_used);
+    arena_used = 0;
+}
+
+static ProtobufCBinaryData bytes(const char *text)
+{
+    return (ProtobufCBinaryData) { strlen(text), (uint8_t *) text };
+}
+
+const char *fixture_id(char series, unsigned n, char ret[static STORE_ID_LEN + 1])
+{
+    (void) snprintf(ret, STORE_ID_LEN + 1, "%c%024u", series, n);
+    return ret;
+}
+
+Pb__Meta *fixture_meta(const char *id, uint64_t version, int64_t now)
+{
+    Pb__Meta meta = PB__META__INIT;
+
+    meta.id = (char *) id;
+    meta.version = version;
+    meta.created = meta.updated = now;
+    return arena_copy(&meta, sizeof(meta));
+}
+
+static Pb__Label **one_label(const char *key, const char *value)
+{
+    Pb__Label label = PB__LABEL__INIT, *p;
+
+    label.key = (char *) key;
+    label.value = (char *) value;
+    p = arena_copy(&label, sizeof(label));
+    return arena_copy(&p, sizeof(p));
+}
+
+Pb__Object *fixture_object(const char *id, const char *name, const void *data, size_t size)
+{
+    Pb__Object object = PB__OBJECT__INIT;
+
+    object.meta = fixture_meta(id, 0, CREATED);
+    object.name = (char *) name;
+    object.labels = one_label("purpose", "of test");
+    object.n_labels = 1;
+    object.data = (ProtobufCBinaryData) { size, (uint8_t *) data };
+    return arena_copy(&object, sizeof(object));
+}
+
+Pb__Node *fixture_node(const char *id, uint64_t version, const char *hostname)
+{
+    Pb__Node node = PB__NODE__INIT;
+
+    node.meta = fixture_meta(id, version, CREATED + (int64_t) version);
+    node.hostname = (char *) hostname;
+    node.address = "m1.example:2377";
+    node.role = PB__ROLE__MANAGER;
+    node.labels = one_label("rack", "7");
+    node.n_labels = 1;
+    node.certificate = bytes("-----BEGIN CERTIFICATE-----\n");
+    node.raft_id = 1;
+    return arena_copy(&node, sizeof(node));
+}
+
+/* key: 32 characters, or "". */
+Pb__Cluster *fixture_cluster(const char *id, uint64_t version, const char *key, bool autolock)
+{
+    Pb__Cluster cluster = PB__CLUSTER__INIT;
+
+    cluster.meta = fixture_meta(id, version, CREATED + (int64_t) version);
+    cluster.ca_key = bytes("the CA's key");
+    cluster.ca_certificate = bytes("the CA's certificate");
+    cluster.worker_secret = bytes("sixteen w bytes.");
+    cluster.manager_secret = bytes("sixteen m bytes.");
+    cluster.unlock_key = bytes(key);
+    cluster.autolock = autolock;
+    cluster.unlock_generation = 1;
+    return arena_copy(&cluster, sizeof(cluster));
+}
+
+Pb__Command fixture_put_node_command(Pb__Node *node)
+{
+    Pb__PutNode put = PB__PUT_NODE__INIT;
+    Pb__Command command = PB__COMMAND__INIT;
+
+    put.node = node;
+    command.what_case = PB__COMMAND__WHAT_PUT_NODE;
+    command.put_node = arena_copy(&put, sizeof(put));
+    return command;
+}
+
+Pb__Command fixture_put_cluster_command(Pb__Cluster *cluster)
+{
+    Pb__PutCluster put = PB__PUT_CLUSTER__INIT;
+    Pb__Command command = PB__COMMAND__INIT;
+
+    put.cluster = cluster;
+    command.what_case = PB__COMMAND__WHAT_PUT_CLUSTER;
+    command.put_cluster = arena_copy(&put, sizeof(put));
+    return command;
+}
+
+Pb__Command fixture_create_command(Pb__Kind kind, Pb__Object *object)
+{
+    Pb__CreateObject create = PB__CREATE_OBJECT__INIT;
+    Pb__Command command = PB__COMMAND__INIT;
+
+    create.kind = kind;
+    create.object = object;
+    command.what_case = PB__COMMAND__WHAT_CREATE_OBJECT;
+    command.create_object = arena_copy(&create, sizeof(create));
+    return command;
+}
+
+int fixture_apply(struct store *s, const Pb__Command *command)
+{
+    void *data;
+    size_t size;
+    int r;
+
+    CHECK_OK(command_encode(command, &data, &size));
+    CHECK(size % 8 == 0 && size <= COMMAND_MAX);
+    r = store_apply(s, data, size);
+    explicit_bzero(data, size);
+    free(data);
+    return r;
+}
+
+int fixture_create_object(struct store *s, Pb__Kind kind, const Pb__Object *object)
+{
+    Pb__Command command = fixture_create_command(kind, (Pb__Object *) object);
+    int r = fixture_apply(s, &command);
+
+    fixture_reset();
+    return r;
+}
+
+int fixture_create(struct store *s, Pb__Kind kind, const char *id, const char *name, const void *data, size_t size)
+{
+    return fixture_create_object(s, kind, fixture_object(id, name, data, size));
+}
+
+int fixture_remove(struct store *s, Pb__Kind kind, const char *id)
+{
+    Pb__RemoveObject remove = PB__REMOVE_OBJECT__INIT;
+    Pb__Command command = PB__COMMAND__INIT;
+
+    remove.kind = kind;
+    remove.id = (char *) id;
+    command.what_case = PB__COMMAND__WHAT_REMOVE_OBJECT;
+    command.remove_object = &remove;
+    return fixture_apply(s, &command);
+}
+
+int fixture_put_node(struct store *s, const char *id, uint64_t version, const char *hostname)
+{
+    Pb__Command command = fixture_put_node_command(fixture_node(id, version, hostname));
+    int r = fixture_apply(s, &command);
+
+    fixture_reset();
+    return r;
+}
+
+int fixture_remove_node(struct store *s, const char *id)
+{
+    Pb__RemoveNode remove = PB__REMOVE_NODE__INIT;
+    Pb__Command command = PB__COMMAND__INIT;
+
+    remove.id = (char *) id;
+    command.what_case = PB__COMMAND__WHAT_REMOVE_NODE;
+    command.remove_node = &remove;
+    return fixture_apply(s, &command);
+}
+
+int fixture_put_cluster(struct store *s, const char *id, uint64_t version, const char *key, bool autolock)
+{
+    Pb__Command command = fixture_put_cluster_command(fixture_cluster(id, version, key, autolock));
+    int r = fixture_apply(s, &command);
+
+    fixture_reset();
+    return r;
+}
+
+struct image fixture_image(const struct store *s)
+{
+    struct image image;
+
+    CHECK_OK(store_snapshot(s, &image.data, &image.size));
+    CHECK(image.size % 8 == 0);
+    return image;
+}
+
+void image_done(struct image *image)
+{
+    if (image->data)
+        explicit_bzero(image->data, image->size);
+    free(image->data);
+    *image = (struct image) {};
+}
+
+bool image_same(const struct image *a, const struct image *b)
+{
+    return a->size == b->size && memcmp(a->data, b->data, a->size) == 0;
+}
+
+bool fixture_is(const struct store *s, const struct image *image)
+{
+    _cleanup_(image_done) struct image now = fixture_image(s);
+
+    return image_same(&now, image);
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "store/command.h"
+#include "store/store.h"
+
+/* Commands for tests. Each call proposes one and returns what store_apply said. */
+
+/* The n-th id of a series: 25 characters, in ascending order; ret has STORE_ID_LEN + 1 bytes. */
+const char *fixture_id(char series, unsigned n, char ret[static STORE_ID_LEN + 1]);
+
+int fixture_apply(struct store *s, const Pb__Command *command);
+int fixture_create(struct store *s, Pb__Kind kind, const char *id, const char *name, const void *data, size_t size);
+int fixture_create_object(struct store *s, Pb__Kind kind, const Pb__Object *object);
+int fixture_remove(struct store *s, Pb__Kind kind, const char *id);
+int fixture_put_node(struct store *s, const char *id, uint64_t version, const char *hostname);
+int fixture_remove_node(struct store *s, const char *id);
+int fixture_put_cluster(struct store *s, const char *id, uint64_t version, const char *key, bool autolock);
+
+/* For variations: complete messages whose parts live as long as the program. */
+Pb__Meta *fixture_meta(const char *id, uint64_t version, int64_t now);
+Pb__Object *fixture_object(const char *id, const char *name, const void *data, size_t size);
+Pb__Node *fixture_node(const char *id, uint64_t version, const char *hostname);
+Pb__Cluster *fixture_cluster(const char *id, uint64_t version, const char *key, bool autolock);
+Pb__Command fixture_put_node_command(Pb__Node *node);
+Pb__Command fixture_put_cluster_command(Pb__Cluster *cluster);
+Pb__Command fixture_create_command(Pb__Kind kind, Pb__Object *object);
+/* Gives back what the calls above took. */
+void fixture_reset(void);
+
+/* The state as bytes; they compare equal when the states do. */
+struct image {
+    void *data;
+    size_t size;
+};
+struct image fixture_image(const struct store *s);
+void image_done(struct image *image);
+bool image_same(const struct image *a, const struct image *b);
+/* Whether s is in the state of image. */
+bool fixture_is(const struct store *s, const struct image *image);

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Restores a hostile snapshot, as it is and behind a good header; what is accepted must be a state like any other. */
+#include <errno.h>
+
+#include "../test.h"
+#include "fixture.h"
+#include "fuzz-frame.h"
+
+static void walk(const struct store *s)
+{
+    const Pb__Object *found;
+
+    for (size_t i = 0; i < store_n_nodes(s); i++)
+        CHECK(store_node(s, store_node_at(s, i)->meta->id) == store_node_at(s, i));
+    for (int kind = PB__KIND__SECRET; kind <= PB__KIND__CONFIG; kind++)
+        for (size_t i = 0; i < store_n_objects(s, kind); i++) {
+            CHECK_OK(store_find_object(s, kind, store_object_at(s, kind, i)->meta->id, &found));
+            CHECK(found == store_object_at(s, kind, i) && store_name_is_valid(found->name));
+        }
+}
+
+static void try(const uint8_t *data, size_t size)
+{
+    _cleanup_(store_freep) struct store *s = store_new(), *t = store_new();
+    char id[STORE_ID_LEN + 1];
+    int r;
+
+    CHECK_OK(fixture_put_node(s, fixture_id('z', 9, id), 0, "before"));
+    r = store_restore(s, data, size);
+    CHECK(r == 0 || r == -EBADMSG || r == -EPROTONOSUPPORT);
+    if (r < 0) {
+        CHECK(store_n_nodes(s) == 1 && store_node(s, id));
+        return;
+    }
+    _cleanup_(image_done) struct image image = fixture_image(s);
+    CHECK_OK(store_restore(t, image.data, image.size));
+    CHECK(fixture_is(t, &image));
+    walk(s);
+    while (store_n_nodes(s) > 0) {
+        memcpy(id, store_node_at(s, 0)->meta->id, sizeof(id));
+        CHECK_OK(fixture_remove_node(s, id));
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    uint8_t *frame;
+    size_t n;
+
+    try(data, size);
+    frame = fuzz_frame("sws", size > 8 ? data + 8 : data, size > 8 ? size - 8 : size, &n);
+    try(frame, n);
+    free(frame);
+    return 0;
+}

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* malloc and free are wrapped by the linker: each allocation in turn is refused, and every block that is freed is searched for the secret. */
+#include <errno.h>
+#include <malloc.h>
+#include <string.h>
+
+#include "../test.h"
+#include "fixture.h"
+
+#define SECRET "SeCrEt-marker-in-32-bytes-of-it!"
+#define SECRET_LEN 32
+
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t n, size_t size);
+void *__real_realloc(void *p, size_t size);
+void *__real_reallocarray(void *p, size_t n, size_t size);
+void __real_free(void *p);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t n, size_t size);
+void *__wrap_realloc(void *p, size_t size);
+void *__wrap_reallocarray(void *p, size_t n, size_t size);
+void __wrap_free(void *p);
+
+static long countdown = -1; /* allocations until one is refused; negative: never */
+static unsigned leaks, freed;
+
+static bool refuse(void)
+{
+    return countdown >= 0 && countdown-- == 0;
+}
+
+void *__wrap_malloc(size_t size)
+{
+    return refuse() ? NULL : __real_malloc(size);
+}
+
+void *__wrap_calloc(size_t n, size_t size)
+{
+    return refuse() ? NULL : __real_calloc(n, size);
+}
+
+void *__wrap_realloc(void *p, size_t size)
+{
+    return refuse() ? NULL : __real_realloc(p, size);
+}
+
+void *__wrap_reallocarray(void *p, size_t n, size_t size)
+{
+    return refuse() ? NULL : __real_reallocarray(p, n, size);
+}
+
+void __wrap_free(void *p)
+{
+    if (p) {
+        freed++;
+        if (memmem(p, malloc_usable_size(p), SECRET, SECRET_LEN))
+            leaks++;
+    }
+    __real_free(p);
+}
+
+static char id_a[STORE_ID_LEN + 1], id_b[STORE_ID_LEN + 1];
+
+/* A store in which every kind of thing holds the secret. */
+static struct store *filled(void)
+{
+    struct store *s = store_new();
+    char id[STORE_ID_LEN + 1], name[16];
+
+    CHECK(s);
+    CHECK_OK(fixture_put_cluster(s, id_a, 0, SECRET, true));
+    CHECK_OK(fixture_put_node(s, id_a, 0, SECRET));
+    for (unsigned i = 0; i < 8; i++) { /* so that the next one needs more room */
+        (void) snprintf(name, sizeof(name), "s%u", i);
+        CHECK_OK(fixture_create(s, PB__KIND__SECRET, fixture_id('k', i, id), name, SECRET, SECRET_LEN));
+        CHECK_OK(fixture_create(s, PB__KIND__CONFIG, fixture_id('k', i, id), name, SECRET, SECRET_LEN));
+        CHECK_OK(fixture_put_node(s, fixture_id('k', i, id), 0, SECRET));
+    }
+    return s;
+}
+
+static struct image encoded(const Pb__Command *command)
+{
+    struct image image;
+
+    CHECK_OK(command_encode(command, &image.data, &image.size));
+    return image;
+}
+
+static unsigned n_commands(struct image ret[static 8])
+{
+    Pb__RemoveObject remove = PB__REMOVE_OBJECT__INIT;
+    Pb__RemoveNode remove_node = PB__REMOVE_NODE__INIT;
+    Pb__Command command;
+    char id[STORE_ID_LEN + 1];
+    unsigned n = 0;
+
+    command = fixture_put_cluster_command(fixture_cluster(id_a, 1, SECRET, false));
+    ret[n++] = encoded(&command);
+    command = fixture_put_node_command(fixture_node(id_a, 2, SECRET));
+    ret[n++] = encoded(&command);
+    command = fixture_put_node_command(fixture_node(id_b, 0, SECRET));
+    ret[n++] = encoded(&command);
+    command = fixture_create_command(PB__KIND__SECRET, fixture_object(id_b, "new", SECRET, SECRET_LEN));
+    ret[n++] = encoded(&command);
+    command = fixture_create_command(PB__KIND__CONFIG, fixture_object(id_b, "new", SECRET, SECRET_LEN));
+    ret[n++] = encoded(&command);
+    command = (Pb__Command) PB__COMMAND__INIT;
+    command.what_case = PB__COMMAND__WHAT_REMOVE_NODE;
+    remove_node.id = id_a;
+    command.remove_node = &remove_node;
+    ret[n++] = encoded(&command);
+    command = (Pb__Command) PB__COMMAND__INIT;
+    command.what_case = PB__COMMAND__WHAT_REMOVE_OBJECT;
+    remove.id = (char *) fixture_id('k', 3, id);
+    command.remove_object = &remove;
+    ret[n++] = encoded(&command);
+    fixture_reset();
+    return n;
+}
+
+static void test_apply(const struct image *command)
+{
+    _cleanup_(store_freep) struct store *s = filled(), *t = filled();
+    _cleanup_(image_done) struct image before = fixture_image(s);
+    unsigned n = 0;
+    int r;
+
+    CHECK_OK(store_apply(t, command->data, command->size));
+    for (;; n++) {
+        countdown = n;
+        r = store_apply(s, command->data, command->size);
+        bool reached = countdown < 0;
+        countdown = -1;
+        if (!reached)
+            break;
+        CHECK(r == -ENOMEM && fixture_is(s, &before));
+    }
+    CHECK_OK(r);
+    CHECK(n >= 3);
+    image_done(&before);
+    before = fixture_image(t);
+    CHECK(fixture_is(s, &before));
+}
+
+static void test_snapshot(void)
+{
+    _cleanup_(store_freep) struct store *s = filled();
+    struct image image = {};
+
+    countdown = 0;
+    CHECK(store_snapshot(s, &image.data, &image.size) == -ENOMEM && !image.data && image.size == 0);
+    CHECK(countdown < 0);
+    countdown = 0;
+    CHECK(!store_new());
+}
+
+static void test_restore(void)
+{
+    _cleanup_(store_freep) struct store *s = filled(), *t = store_new();
+    _cleanup_(image_done) struct image image = fixture_image(s), before = {};
+    unsigned n = 0;
+    int r;
+
+    CHECK_OK(fixture_create(t, PB__KIND__SECRET, id_b, "old", SECRET, SECRET_LEN));
+    before = fixture_image(t);
+    for (;; n++) {
+        countdown = n;
+        r = store_restore(t, image.data, image.size);
+        bool reached = countdown < 0;
+        countdown = -1;
+        if (!reached)
+            break;
+        CHECK(r == -ENOMEM && fixture_is(t, &before));
+    }
+    CHECK_OK(r);
+    CHECK(n > 100 && fixture_is(t, &image));
+}
+
+/* The ways on which objects leave memory other than by success. */
+static void test_refused(void)
+{
+    _cleanup_(store_freep) struct store *s = filled();
+    _cleanup_(image_done) struct image image = fixture_image(s);
+    char id[STORE_ID_LEN + 1];
+
+    CHECK(fixture_create(s, PB__KIND__SECRET, id_b, "s1", SECRET, SECRET_LEN) == -EEXIST);
+    CHECK(fixture_put_cluster(s, id_a, 77, SECRET, true) == -ESTALE);
+    CHECK(fixture_put_node(s, id_a, 77, SECRET) == -ESTALE);
+    CHECK(fixture_create(s, PB__KIND__SECRET, id_b, "-", SECRET, SECRET_LEN) == -EINVAL);
+    ((uint8_t *) image.data)[9] = 1; /* the version: then nearly all objects are newer than the store */
+    CHECK(store_restore(s, image.data, image.size) == -EBADMSG);
+    CHECK_OK(fixture_remove(s, PB__KIND__SECRET, fixture_id('k', 0, id)));
+}
+
+static void test_detector(void)
+{
+    char *p = malloc(100);
+
+    CHECK(p);
+    memcpy(p + 40, SECRET, SECRET_LEN);
+    free(p);
+    CHECK(leaks == 1 && freed > 0);
+    leaks = 0;
+}
+
+int main(void)
+{
+    struct image commands[8];
+    unsigned n;
+
+    (void) fixture_id('a', 1, id_a);
+    (void) fixture_id('b', 2, id_b);
+    test_detector();
+    n = n_commands(commands);
+    for (unsigned i = 0; i < n; i++) {
+        test_apply(&commands[i]);
+        image_done(&commands[i]);
+    }
+    test_snapshot();
+    test_restore();
+    test_refused();
+    CHECK(leaks == 0);
+    return 0;
+}
