@@ -18,14 +18,13 @@ static void guard_memory(void)
     (void) setrlimit(RLIMIT_CORE, &none);
     (void) prctl(PR_SET_DUMPABLE, 0);
     if (mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) < 0)
-        journal_error("Memory cannot be locked, so secrets may reach swap: %s", strerror(errno));
+        journal_info("Not all memory can be locked (%s), only keys are; MemorySwapMax=0 in the unit keeps the rest from swap.", strerror(errno));
 }
 
 int main(void)
 {
-    const char *folder = getenv("STATE_DIRECTORY");
-    struct daemon_config config = {
-        .folder = folder ? folder : STATEDIR,
+    const struct daemon_config config = {
+        .folder = STATEDIR,
         .seal_socket = "/run/swarm-helpers/seal.sock",
         .ask_socket = "/run/swarm-helpers/ask.sock",
     };

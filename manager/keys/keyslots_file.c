@@ -8,7 +8,6 @@
 #include <sys/stat.h>
 
 #define AREA_SIZE_MAX (4U * 1024 * 1024)
-#define FILE_SIZE_MIN (32 * 1024) /* two of the smallest headers */
 #define ITERATIONS_MIN 1000       /* the least that libcryptsetup takes, and what other tools use for keys */
 #define ITERATIONS_SPREAD 999
 
@@ -60,7 +59,7 @@ static int check_file(const char *path, struct error *e)
         return error_set(e, -errno, "cannot open %s: %s", path, strerror(errno));
     if (!S_ISREG(st.st_mode))
         return lock_damaged(path, "not a regular file", e);
-    if (st.st_size < FILE_SIZE_MIN)
+    if (st.st_size < 2 * LOCK_METADATA_SIZE)
         return lock_damaged(path, "cut off", e);
     return 0;
 }
@@ -196,7 +195,7 @@ static int read_area(const char *path, unsigned char *area, size_t size, uint64_
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0)
-            return n < 0 ? -errno : -EIO;
+            return n < 0 ? -errno : -EBADMSG; /* cut off */
         area += n;
         at += (size_t) n;
         size -= (size_t) n;

@@ -52,5 +52,5 @@ int lock_set_pbkdf(struct lock *lock, uint32_t iterations);
 /* Fills a free slot. What libcryptsetup says. */
 int lock_fill(struct lock *lock, int slot, const struct secret *kek, const struct secret *passphrase, uint32_t iterations);
 
-/* The digest of a slot's area as it is in the file. 0, -errno. */
+/* The digest of a slot's area as it is in the file. -EBADMSG when the file ends before. */
 int lock_area_digest(struct lock *lock, int slot, char ret[static AREA_DIGEST_LEN + 1]);

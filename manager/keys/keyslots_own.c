@@ -61,9 +61,9 @@ int own_check_area(struct lock *lock, const struct unlock_token *t, struct error
     char digest[AREA_DIGEST_LEN + 1];
     int r = lock_area_digest(lock, t->slot, digest);
 
-    if (r < 0)
+    if (r < 0 && r != -EBADMSG)
         return error_set(e, r, "cannot read keyslot %d in %s: %s", t->slot, lock->path, strerror(-r));
-    if (strcmp(digest, t->area) == 0)
+    if (r == 0 && strcmp(digest, t->area) == 0)
         return 0;
     return error_set(e, -EBADMSG,
                      "keyslot %d in %s is damaged, so its unlock key opens nothing: use another key, restore the file from a "

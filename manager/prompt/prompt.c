@@ -88,10 +88,12 @@ static void readable(uv_poll_t *handle, int status, int events _unused_)
     struct prompt *p = handle->data;
     prompt_cb cb = p->cb;
     void *data = p->data;
-    int r = status < 0 ? status : reply_receive(p->fd, &answer);
+    int r = reply_receive(p->fd, &answer);
 
-    if (r == -EAGAIN)
+    if (r == -EAGAIN && status == 0)
         return;
+    if (r == -EAGAIN) /* libuv says EBADF for any POLLERR and has stopped polling */
+        r = -ECONNRESET;
     prompt_cancel(p);
     cb(data, r, r == 0 ? &answer : NULL);
 }

@@ -42,7 +42,7 @@ int folder_read(int dir, const char *name, unsigned char **ret, size_t *ret_size
 
 /* A file that raft_uv stumbles over although nothing is lost. */
 struct folder_stumble {
-    bool pad; /* it needs some zeros at its end; else it holds nothing that counts and must be set aside */
+    uint64_t keep; /* bytes; what follows is to be replaced by zeros. 0: it holds nothing that counts and is to be set aside */
     char name[FOLDER_NAME_MAX];
 };
 

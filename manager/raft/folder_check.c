@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "basic/cleanup.h"
@@ -15,6 +14,7 @@
 #include "raft/segments.h"
 
 #define META_HEAD_SIZE 32 /* format, checksum, index of the configuration, its size */
+#define ZEROS 4096 /* enough for raft_uv to see that nothing follows */
 #define CONFIGURATION_MAX (1024 * 1024)
 
 struct check {
@@ -194,14 +194,14 @@ static int check_closed(struct check *c, const struct folder_segment *s)
     return 0;
 }
 
-static int add_stumble(struct check *c, const char *name, bool pad)
+static int add_stumble(struct check *c, const char *name, uint64_t keep)
 {
     struct folder_stumble *grown = realloc(c->state.stumbles, (c->state.n_stumbles + 1) * sizeof(*grown));
 
     if (!grown)
         return error_set(c->e, -ENOMEM, "out of memory");
     c->state.stumbles = grown;
-    grown[c->state.n_stumbles].pad = pad;
+    grown[c->state.n_stumbles].keep = keep;
     (void) snprintf(grown[c->state.n_stumbles++].name, FOLDER_NAME_MAX, "%s", name);
     return 0;
 }
@@ -221,14 +221,16 @@ static int check_open(struct check *c, const struct folder_segment *s)
     }
     if (!end.defect && file.size > 0 && file.size < SEGMENT_START)
         return damaged(c, "it is too short");
-    if (!end.defect) /* raft_uv takes less than the 16 bytes that tell a batch for a read error */
-        return end.offset > 0 && file.size > end.offset && file.size - end.offset < 16 ? add_stumble(c, s->name, true) : 0;
-    c->cut_name = s->name;
-    c->cut_by = end.defect;
+    if (end.defect) {
+        c->cut_name = s->name;
+        c->cut_by = end.defect;
+    }
+    if (end.offset > 0)
+        return end.stumble ? add_stumble(c, s->name, end.offset) : 0;
     /* The first write to it was torn by a power cut, its first block is not there: nothing in it was ever acknowledged, raft_uv stumbles. */
-    if (end.offset == 0 && file.size >= SEGMENT_START && get_u64(file.data) == 0)
-        return add_stumble(c, s->name, false);
-    return end.offset == 0 ? damaged(c, end.defect) : 0;
+    if (end.defect && file.size >= SEGMENT_START && get_u64(file.data) == 0)
+        return add_stumble(c, s->name, 0);
+    return end.defect ? damaged(c, end.defect) : 0;
 }
 
 /* The closed segments that raft_uv will load: the longest run without gaps that reaches the newest. */
@@ -242,7 +244,7 @@ static int choose_closed(struct check *c, size_t *ret_first)
     if (first > 0 && s[first - 1].last < c->state.snapshot_index) {
         /* The snapshot was installed over an older log, and the process ended before it had removed that. */
         for (size_t i = 0; i < c->files.n_closed; i++) {
-            r = add_stumble(c, s[i].name, false);
+            r = add_stumble(c, s[i].name, 0);
             if (r < 0)
                 return r;
         }
@@ -322,12 +324,11 @@ void folder_state_done(struct folder_state *s)
     *s = (struct folder_state) { 0 };
 }
 
-static int file_pad(int dir, const char *name)
+static int file_cut(int dir, const char *name, uint64_t keep)
 {
     _cleanup_close_ int fd = openat(dir, name, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
-    struct stat st;
 
-    return fd < 0 || fstat(fd, &st) < 0 || ftruncate(fd, st.st_size + 4096) < 0 || fsync(fd) < 0 ? -errno : 0;
+    return fd < 0 || ftruncate(fd, (off_t) keep) < 0 || ftruncate(fd, (off_t) keep + ZEROS) < 0 || fsync(fd) < 0 ? -errno : 0;
 }
 
 static int file_set_aside(int dir, const char *name)
@@ -347,7 +348,7 @@ int folder_mend(const char *path, const struct folder_state *state, struct error
     dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     for (size_t i = 0; dir >= 0 && i < state->n_stumbles; i++) {
         const struct folder_stumble *s = &state->stumbles[i];
-        int r = s->pad ? file_pad(dir, s->name) : file_set_aside(dir, s->name);
+        int r = s->keep > 0 ? file_cut(dir, s->name, s->keep) : file_set_aside(dir, s->name);
 
         if (r < 0)
             return error_set(e, r, "cannot mend %s/%s: %s", path, s->name, strerror(-r));

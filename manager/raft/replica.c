@@ -36,6 +36,13 @@ bool replica_has_room(const struct replica *r)
     return statvfs(r->folder, &st) == 0 && (uint64_t) st.f_bavail * st.f_frsize >= r->config.segment_size + ROOM_SPARE;
 }
 
+void replica_limit_capacity(struct replica *r)
+{
+    size_t half = r->config.segment_size / 2 / 1024;
+
+    raft_set_capacity_threshold(&r->raft, (unsigned short) (half < CAPACITY_THRESHOLD ? half : CAPACITY_THRESHOLD));
+}
+
 void replica_set_snapshots(struct replica *r, unsigned threshold)
 {
     raft_set_snapshot_threshold(&r->raft, threshold);
@@ -117,7 +124,7 @@ static void prime(struct replica *r)
         return;
     raft_set_capacity_threshold(&r->raft, 0);
     r->priming = request_push(r, prime_done, r) == 0;
-    raft_set_capacity_threshold(&r->raft, CAPACITY_THRESHOLD);
+    replica_limit_capacity(r);
 }
 
 static void on_turned(void *data)
@@ -250,8 +257,9 @@ static int mend(struct replica *r, const struct folder_state *state, struct erro
     int result = folder_mend(r->folder, state, e);
 
     if (result == 0 && state->n_stumbles > 0)
-        (void) error_set(&r->notice, 0, "%s needed mending after a crash: %s%s (nothing was lost)", r->folder, state->stumbles[0].name,
-                         state->n_stumbles > 1 ? " and others were set aside" : state->stumbles[0].pad ? " was padded" : " was set aside");
+        (void) error_set(&r->notice, 0, "%s was mended after a crash, nothing acknowledged was lost: %s of %zu file%s, first %s", r->folder,
+                         state->stumbles[0].keep > 0 ? "the torn end" : "the leftover", state->n_stumbles, state->n_stumbles == 1 ? "" : "s",
+                         state->stumbles[0].name);
     return result;
 }
 
@@ -288,7 +296,7 @@ static int prepare_raft(struct replica *r, const char *address, struct error *e)
     raft_set_election_timeout(&r->raft, ELECTION_MS);
     raft_set_heartbeat_timeout(&r->raft, HEARTBEAT_MS);
     raft_set_pre_vote(&r->raft, true);
-    raft_set_capacity_threshold(&r->raft, CAPACITY_THRESHOLD);
+    replica_limit_capacity(r);
     replica_set_snapshots(r, r->config.snapshot_threshold);
     (void) uv_timer_init(r->config.loop, &r->wake);
     r->wake.data = r;

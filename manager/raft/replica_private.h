@@ -10,7 +10,7 @@
 
 #define SNAPSHOT_THRESHOLD 8192
 #define SEGMENT_SIZE (4UL * 1024 * 1024)
-#define CAPACITY_THRESHOLD 2048 /* KiB that raft_uv must have prepared: more than the largest command */
+#define CAPACITY_THRESHOLD 2048 /* KiB that raft_uv must have prepared: more than the largest command; half a segment if that is less */
 
 /* A proposal or a barrier. */
 struct request {
@@ -60,6 +60,7 @@ struct replica {
 void replica_fail(struct replica *r, const char *format, ...) _printf_(2, 3);
 /* Whether the file system has room for another segment. */
 bool replica_has_room(const struct replica *r);
+void replica_limit_capacity(struct replica *r);
 void replica_set_snapshots(struct replica *r, unsigned threshold);
 /* Runs on_wake in the next turn of the loop. */
 void replica_wake(struct replica *r);

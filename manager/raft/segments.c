@@ -47,7 +47,14 @@ struct batch {
     unsigned char *items, *data;
     uint64_t n;
     size_t end; /* offset in the file */
+    bool stumble;
 };
+
+static const char *stumble(struct batch *b, const char *defect)
+{
+    b->stumble = true;
+    return defect;
+}
 
 static const char *batch_parse(unsigned char *file, size_t size, size_t at, struct batch *ret)
 {
@@ -56,14 +63,14 @@ static const char *batch_parse(unsigned char *file, size_t size, size_t at, stru
     uint64_t n;
 
     if (left < SUMS_SIZE + COUNT_SIZE)
-        return "it ends within a batch";
+        return stumble(ret, "it ends within a batch");
     n = get_u64(sums + SUMS_SIZE);
     if (n == 0 || n > SEGMENT_ENTRIES_MAX)
         return "a batch has an impossible number of entries";
     head_size = COUNT_SIZE + n * ITEM_SIZE;
     left -= SUMS_SIZE;
     if (left < head_size)
-        return "it ends within the head of a batch";
+        return stumble(ret, "it ends within the head of a batch");
     if (segment_crc(0, sums + SUMS_SIZE, head_size) != get_u32(sums))
         return "the head of a batch does not match its checksum";
     left -= head_size;
@@ -74,11 +81,11 @@ static const char *batch_parse(unsigned char *file, size_t size, size_t at, stru
         uint8_t type = ret->items[i * ITEM_SIZE + 8];
 
         if (type < 1 || type > 3 || get_u32(ret->items + i * ITEM_SIZE + 12) % 8 != 0)
-            return "an entry has an impossible type or size";
+            return stumble(ret, "an entry has an impossible type or size");
         data_size += get_u32(ret->items + i * ITEM_SIZE + 12);
     }
     if (left < data_size)
-        return "it ends within the data of a batch";
+        return stumble(ret, "it ends within the data of a batch");
     if (segment_crc(0, ret->data, data_size) != get_u32(sums + 4))
         return "the data of a batch does not match its checksum";
     ret->end = (size_t) (ret->data - file) + data_size;
@@ -109,7 +116,7 @@ static bool only_zeros(const unsigned char *data, size_t size)
 int segment_read(unsigned char *file, size_t size, segment_fn fn, void *data, struct segment_end *ret)
 {
     struct segment_end end = { 0 };
-    struct batch b;
+    struct batch b = { 0 };
     int r;
 
     if (only_zeros(file, size)) {
@@ -129,6 +136,7 @@ int segment_read(unsigned char *file, size_t size, segment_fn fn, void *data, st
             return r;
         end.entries += b.n;
     }
+    end.stumble = b.stumble;
     if (end.defect && only_zeros(file + end.offset, size - end.offset))
         end.defect = NULL;
     *ret = end;

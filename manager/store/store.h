@@ -33,8 +33,8 @@ DEFINE_CLEANUP(struct store *, store_free)
 
 /* Applies one encoded command (command.h). 0, or the same negative errno on every replica: -EEXIST name or id taken, -ENOENT, -ESTALE
  * version differs, -EINVAL name, id or label malformed, -EMSGSIZE, -EDQUOT the store is full (STORE_SIZE_MAX, STORE_NODES_MAX), -EBADMSG
- * undecodable. -ENOMEM and -EPROTONOSUPPORT (newer version) are not part of the state machine: another replica may have applied the command,
- * so this one must stop. On failure the state is untouched. */
+ * undecodable. -ENOMEM and -EPROTONOSUPPORT (newer version) are not part of the state machine: another replica may have applied the
+ * command, so this one must stop. On failure the state is untouched. */
 int store_apply(struct store *s, const void *command, size_t size);
 
 /* The whole state as one buffer from malloc, its size a multiple of 8; and back. -EBADMSG, -EPROTONOSUPPORT, -ENOMEM: state untouched. */

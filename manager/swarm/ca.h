@@ -23,8 +23,8 @@ int ca_create(const char *swarm_id, int64_t now_seconds, struct secret *ret_key_
 /* A new key for a node. */
 int ca_node_key(struct secret *ret_key_der);
 
-/* A certificate O=swarm_id, OU=role, CN=node_id for node_key, for both ends of a TLS connection; DNS names node_id and role. It ends with the
- * CA's own at the latest. -EKEYREJECTED when ca_key is not the key of ca_pem, -ETIME when the CA is not valid now. */
+/* A certificate O=swarm_id, OU=role, CN=node_id for node_key, for both ends of a TLS connection; DNS names node_id and role. It ends with
+ * the CA's own at the latest. -EKEYREJECTED when ca_key is not the key of ca_pem, -ETIME when the CA is not valid now. */
 int ca_issue(const struct secret *ca_key, const char *ca_pem, const struct secret *node_key, const char *node_id, const char *role,
              const char *swarm_id, int64_t now_seconds, char **ret_certificate_pem, struct error *e);
 

@@ -14,6 +14,20 @@
 
 /* What the tests of the lock share. */
 
+#if defined(__SANITIZE_ADDRESS__)
+#define SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+#ifndef SANITIZED
+#define SANITIZED 0
+#endif
+
+/* Rounds of a test, fewer where a sanitizer makes each one slow. */
+#define SCALED(n) (SANITIZED ? ((n) + 3) / 4 : (n))
+
 #define LOCK "keyslots.luks"
 #define OPERATOR "what the operator typed"
 

@@ -13,7 +13,6 @@
 
 static struct secret kek, key, operator;
 static unsigned char image[SIZE], good[SIZE], now[SIZE];
-static unsigned repaired, refused, unharmed;
 
 static void put_image(size_t size)
 {
@@ -28,12 +27,6 @@ static void get(unsigned char *ret)
     _cleanup_close_ int fd = open(LOCK, O_RDONLY | O_CLOEXEC);
 
     CHECK(pread(fd, ret, SIZE, 0) == SIZE);
-}
-
-static bool file_is_image(void)
-{
-    get(now);
-    return memcmp(now, image, SIZE) == 0;
 }
 
 static void flip(size_t at, unsigned bit)
@@ -53,6 +46,8 @@ static int check(const struct secret *passphrase)
 
     e.text[0] = 0;
     r = try_key(passphrase, &kek);
+    if (r != 0 && r != -EBADMSG && r != -EKEYREJECTED)
+        (void) fprintf(stderr, "%d %s\n", r, e.text);
     CHECK(r == 0 || r == -EBADMSG || r == -EKEYREJECTED);
     CHECK(r == 0 || strstr(e.text, LOCK));
     CHECK(r != -EBADMSG || strstr(e.text, "backup"));
@@ -62,27 +57,25 @@ static int check(const struct secret *passphrase)
 /* A flip in either header is repaired from the other one. */
 static void test_headers(void)
 {
-    for (unsigned i = 0; i < 150; i++) {
+    for (unsigned i = 0; i < SCALED(150U); i++) {
         size_t at = randombytes_uniform(2) * METADATA + (i % 3 ? randombytes_uniform(4096 + 3000) : randombytes_uniform(METADATA));
         unsigned bit = randombytes_uniform(8);
 
         put_image(SIZE);
         flip(at, bit);
+        get(now);
         CHECK_OK(check(&key));
-        /* the checksum's salt and the fields after it are covered, all of them; the repair is written */
-        if (file_is_image())
-            repaired++;
-        else
-            unharmed++;
+        get(good);
+        /* all but the spare half of the checksum's field is covered by it */
+        CHECK((memcmp(now, good, SIZE) != 0) == (at % METADATA < 480 || at % METADATA >= 512));
         CHECK_TOLD(keyslots_collect(LOCK, &e));
         CHECK_OK(check(&key));
     }
-    CHECK(repaired > 100);
 }
 
 static void test_both_headers(void)
 {
-    for (unsigned i = 0; i < 40; i++) {
+    for (unsigned i = 0; i < SCALED(40U); i++) {
         size_t at = randombytes_uniform(512);
 
         put_image(SIZE);
@@ -97,7 +90,7 @@ static void test_both_headers(void)
 /* In our own slot's area LUKS2 sees a wrong key only; we see the damage. What pads the area is part of it, and harms nothing. */
 static void test_own_area(void)
 {
-    for (unsigned i = 0; i < 60; i++) {
+    for (unsigned i = 0; i < SCALED(60U); i++) {
         size_t at = i == 0 ? 0 : i == 1 ? 255999 : i == 2 ? AREA - 1 : randombytes_uniform(AREA);
         int r;
 
@@ -105,7 +98,6 @@ static void test_own_area(void)
         flip(2 * METADATA + at, randombytes_uniform(8));
         r = check(&key);
         CHECK(r == (at < 256000 ? -EBADMSG : 0));
-        refused += r < 0;
         CHECK(r == 0 || strstr(e.text, "keyslot 0"));
         CHECK(keyslots_retire(LOCK, &key, 1, &e) == r);
         CHECK_OK(check(&operator));
@@ -145,7 +137,7 @@ static void test_cut_off(void)
 static void test_noise(void)
 {
     memcpy(good, image, SIZE);
-    for (unsigned i = 0; i < 20; i++) {
+    for (unsigned i = 0; i < SCALED(20U); i++) {
         size_t at = i == 0 ? 0 : randombytes_uniform(2 * METADATA);
         size_t n = i == 0 ? SIZE : 1 + randombytes_uniform(20000);
 
@@ -177,7 +169,6 @@ int main(void)
     test_foreign_area();
     test_cut_off();
     test_noise();
-    (void) printf("headers: %u repaired, %u not harmed; areas: %u refused\n", repaired, unharmed, refused);
     CHECK_OK(folder_remove(folder, &e));
     return 0;
 }

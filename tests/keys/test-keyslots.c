@@ -150,8 +150,8 @@ static void test_collect(void)
         "{\"type\":\"swarm-unlock\",\"keyslots\":[],\"version\":1,\"gen\":2,\"state\":\"adding\",\"slot\":2,\"iterations\":1234}",
         "{\"type\":\"swarm-unlock\",\"keyslots\":[],\"version\":1,\"gen\":2,\"state\":\"adding\",\"slot\":3,\"iterations\":1234}",
         "{\"type\":\"swarm-unlock\",\"keyslots\":[],\"version\":1,\"gen\":2,\"state\":\"adding\",\"slot\":9,\"iterations\":1234}",
-        "{\"type\":\"swarm-unlock\",\"keyslots\":[],\"version\":1,\"gen\":2,\"state\":\"retiring\","
-        "\"area\":\"0000000000000000000000000000000000000000000000000000000000000000\"}",
+        ("{\"type\":\"swarm-unlock\",\"keyslots\":[],\"version\":1,\"gen\":2,\"state\":\"retiring\","
+         "\"area\":\"0000000000000000000000000000000000000000000000000000000000000000\"}"),
         "{\"type\":\"swarm-unlock\",\"keyslots\":[],\"version\":2,\"later\":true}",
         "{\"type\":\"swarm-other\",\"keyslots\":[],\"version\":1,\"gen\":2,\"state\":\"adding\",\"slot\":1,\"iterations\":1000}",
     };
@@ -193,7 +193,7 @@ static void test_costly(void)
                                             .parallel_threads = 1, .flags = CRYPT_PBKDF_NO_BENCHMARK };
     const struct crypt_pbkdf_type greedy = { .type = CRYPT_KDF_ARGON2ID, .iterations = 65, .max_memory_kb = 32,
                                              .parallel_threads = 1, .flags = CRYPT_PBKDF_NO_BENCHMARK };
-    const struct crypt_pbkdf_type slow = { .type = CRYPT_KDF_PBKDF2, .hash = "sha256", .iterations = 2000000,
+    const struct crypt_pbkdf_type slow = { .type = CRYPT_KDF_PBKDF2, .hash = "sha256", .iterations = 500000,
                                            .flags = CRYPT_PBKDF_NO_BENCHMARK };
     _cleanup_(secret_done) struct secret kek = new_kek(), key = new_key(), wrong = new_key(), operator = text_of(OPERATOR);
     _cleanup_(secret_done) struct secret passes = text_of("65 passes");

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* A random sequence of commands against a model as plain as can be: the same outcomes, the same contents, and the same bytes in a store that
- * has gone through snapshots as in one that has not. */
+/* A random sequence of commands against a model as plain as can be: the same outcomes, the same contents, and the same bytes in a store
+ * that has gone through snapshots as in one that has not. */
 #include <errno.h>
 #include <string.h>
 
