@@ -70,9 +70,9 @@ static void on_prepare(uv_prepare_t *prepare)
     uint64_t deadline = UINT64_MAX;
     int events;
 
-    if (b->lost)
-        return;
-    process(b);
+    /* a deadline of 0: messages have been read that nobody has seen yet */
+    if (!b->lost && sd_bus_get_timeout(b->bus, &deadline) >= 0 && deadline == 0)
+        process(b);
     if (b->lost)
         return;
     events = sd_bus_get_events(b->bus);

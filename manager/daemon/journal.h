@@ -12,12 +12,10 @@
 #define JOURNAL_FIELD_MAX 512 /* bytes of NAME=value; more is cut */
 
 /* An entry with a catalogued id (ids.h) and fields: pairs of name and value that end with NULL, a pair whose value is NULL is left out. Ours:
- *     SWARM_METHOD      how it came: "dbus", "prompt", "startup"
- *     SWARM_CALLER      the caller's unique name on the bus
- *     SWARM_CALLER_UID
- *     SWARM_ACTION      the polkit action or D-Bus method
- *     SWARM_KEYSLOT, SWARM_GENERATION, SWARM_NODE_ID, SWARM_FILE, SWARM_REASON
- * journal_event(MESSAGE_LEFT, LOG_NOTICE, "This node has left its swarm.", "SWARM_CALLER", caller, NULL); */
+ *     SWARM_METHOD      how it came: "dbus NAME", "prompt", "startup"
+ *     SWARM_CALLER_UID  of a D-Bus caller
+ *     SWARM_KEYSLOT, SWARM_GENERATION, SWARM_FILE, SWARM_REASON
+ * journal_event(MESSAGE_LEFT, LOG_NOTICE, "This node has left its swarm.", "SWARM_CALLER_UID", uid, NULL); */
 void journal_event(const char *message_id, int priority, const char *message, ...) __attribute__((sentinel));
 
 void journal_info(const char *format, ...) _printf_(1, 2);

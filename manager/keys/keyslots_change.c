@@ -9,7 +9,7 @@
 #include "basic/file.h"
 #include "keys/keyslots_own.h"
 
-#define TRIES_MAX 5
+#define TRIES_MAX 50
 
 struct change {
     const struct secret *kek;
@@ -17,7 +17,7 @@ struct change {
     uint32_t generation;
 };
 
-/* Does change on a freshly loaded lock, again when another program was faster: each change goes on from whatever it finds. */
+/* Does change on a freshly loaded lock, again when another program was faster: each change goes on from what it finds done. */
 static int keyslots_change(const char *path, int (*change)(struct lock *, const struct change *, struct error *),
                            const struct change *what, struct error *e)
 {
@@ -158,6 +158,40 @@ static int check_existing(struct lock *lock, const struct unlock_token *t, const
                      t->generation);
 }
 
+/* The slot that an earlier try, or a run that was cut off, has filled for this very key; or NULL. */
+static struct unlock_token *filled(struct lock *lock, struct own_tokens *tokens, const struct change *what)
+{
+    for (unsigned i = 0; i < tokens->n; i++) {
+        _cleanup_(secret_done) struct secret kek = SECRET_NULL;
+        struct unlock_token *t = &tokens->t[i];
+
+        if (t->generation == what->generation && own_is_being_added(lock, t, t->slot) &&
+            lock_try(lock, t->slot, what->passphrase, &kek) == 0)
+            return t;
+    }
+    return NULL;
+}
+
+/* t has its id, generation and final state. */
+static int add_slot(struct lock *lock, struct own_tokens *tokens, struct unlock_token *t, const struct change *what, struct error *e)
+{
+    struct unlock_token *begun = filled(lock, tokens, what);
+    int r;
+
+    if (begun) {
+        t->id = begun->id;
+        t->slot = begun->slot;
+        return own_finish(lock, t, what->kek, what->passphrase, e);
+    }
+    r = collect_added(lock, tokens, e);
+    if (r == 0)
+        r = free_slot(lock, e);
+    if (r < 0)
+        return r;
+    t->slot = r;
+    return own_fill(lock, t, what->kek, what->passphrase, true, e);
+}
+
 static int add(struct lock *lock, const struct change *what, struct error *e)
 {
     struct unlock_token t = { .id = CRYPT_ANY_TOKEN, .generation = what->generation, .state = TOKEN_PENDING };
@@ -166,9 +200,6 @@ static int add(struct lock *lock, const struct change *what, struct error *e)
     int r;
 
     own_read(lock, &tokens);
-    r = collect_added(lock, &tokens, e);
-    if (r < 0)
-        return r;
     old = own_of_generation(&tokens, what->generation);
     if (old) {
         r = check_existing(lock, old, what, e);
@@ -176,11 +207,7 @@ static int add(struct lock *lock, const struct change *what, struct error *e)
             return r < 0 ? r : 0;
         t.state = old->state;
     }
-    r = free_slot(lock, e);
-    if (r < 0)
-        return r;
-    t.slot = r;
-    r = own_fill(lock, &t, what->kek, what->passphrase, true, e);
+    r = add_slot(lock, &tokens, &t, what, e);
     if (r < 0)
         return r;
     return old ? destroy(lock, old, e) : 0;

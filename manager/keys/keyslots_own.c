@@ -106,6 +106,19 @@ static int prove(struct lock *lock, int slot, const struct secret *kek, const st
     return 0;
 }
 
+int own_finish(struct lock *lock, struct unlock_token *t, const struct secret *kek, const struct secret *passphrase, struct error *e)
+{
+    int r = prove(lock, t->slot, kek, passphrase, e);
+
+    if (r < 0)
+        return r;
+    r = lock_area_digest(lock, t->slot, t->area);
+    if (r < 0)
+        return error_set(e, r, "cannot read %s: %s", lock->path, strerror(-r));
+    r = unlock_token_write(lock->cd, t);
+    return r < 0 ? lock_failed(lock, r, "add a token to", e) : 0;
+}
+
 int own_fill(struct lock *lock, struct unlock_token *t, const struct secret *kek, const struct secret *passphrase, bool with_intent,
              struct error *e)
 {
@@ -125,12 +138,5 @@ int own_fill(struct lock *lock, struct unlock_token *t, const struct secret *kek
     r = lock_fill(lock, t->slot, kek, passphrase, iterations);
     if (r < 0)
         return lock_failed(lock, r, "add a keyslot to", e);
-    r = prove(lock, t->slot, kek, passphrase, e);
-    if (r < 0)
-        return r;
-    r = lock_area_digest(lock, t->slot, t->area);
-    if (r < 0)
-        return error_set(e, r, "cannot read %s: %s", lock->path, strerror(-r));
-    r = unlock_token_write(lock->cd, t);
-    return r < 0 ? lock_failed(lock, r, "add a token to", e) : 0;
+    return own_finish(lock, t, kek, passphrase, e);
 }

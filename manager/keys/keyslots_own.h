@@ -37,3 +37,6 @@ void own_describe(struct lock *lock, int slot, const struct unlock_token *t, str
 /* From a free slot to one with a token: intent, slot, proof, token. t comes with slot, generation, final state and id. */
 int own_fill(struct lock *lock, struct unlock_token *t, const struct secret *kek, const struct secret *passphrase, bool with_intent,
              struct error *e);
+
+/* The last steps of own_fill: proof, token. */
+int own_finish(struct lock *lock, struct unlock_token *t, const struct secret *kek, const struct secret *passphrase, struct error *e);

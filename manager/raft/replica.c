@@ -6,6 +6,7 @@
 #include <sys/statvfs.h>
 
 #include "basic/cleanup.h"
+#include "raft/advice.h"
 #include "raft/ballast.h"
 #include "raft/folder.h"
 #include "raft/replica_private.h"
@@ -135,7 +136,6 @@ static void on_turned(void *data)
         return;
     notice_change(r);
     prime(r);
-    rewrite_turn(r);
     if (++r->ticks % BALLAST_TICKS == 0 && !r->ballast && replica_has_room(r))
         r->ballast = ballast_keep(r->folder) == 0;
 }
@@ -144,8 +144,10 @@ static void on_checked(void *data)
 {
     struct replica *r = data;
 
-    if (!r->closing && !r->abandoned && !r->failed)
-        requests_serve(r);
+    if (r->closing || r->abandoned || r->failed)
+        return;
+    requests_serve(r);
+    rewrite_turn(r);
 }
 
 static void on_failed(void *data, const char *why)
@@ -291,7 +293,8 @@ static int prepare_raft(struct replica *r, const char *address, struct error *e)
     r->raft.data = r;
     rv = raft_init(&r->raft, sealed_io_get(r->io), &r->fsm, r->config.id, address);
     if (rv != 0)
-        return error_set(e, sealed_errno(rv), "cannot use %s: %s", r->folder, raft_errmsg(&r->raft));
+        return error_set(e, sealed_errno(rv), "cannot use %s (%s)%s", r->folder, raft_errmsg(&r->raft),
+                         sealed_errno(rv) == -EBADMSG ? ": " RESTORE_OR_LEAVE : "");
     r->raft.tracer = NULL; /* it formats texts for nobody */
     raft_set_election_timeout(&r->raft, ELECTION_MS);
     raft_set_heartbeat_timeout(&r->raft, HEARTBEAT_MS);
@@ -337,6 +340,8 @@ static int open_checked(struct replica *r, const char *address, const struct fol
     if (result == 0) {
         ballast_release(r->folder);
         result = prepare_raft(r, address, e);
+        if (result < 0)
+            (void) ballast_keep(r->folder);
     }
     if (result < 0) {
         replica_free(r);

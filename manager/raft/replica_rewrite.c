@@ -131,7 +131,7 @@ static void push(struct rewrite *w)
     if (request_push(r, on_pushed, r) == 0)
         return;
     w->pushing = false;
-    w->pushes++; /* again at the next tick */
+    w->pushes++; /* again in the next turn of the loop: raft_uv prepares a segment */
     if (!replica_has_room(r))
         rewrite_end(w, -ENOSPC);
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "basic/cleanup.h"
+#include "raft/aio_destroy.h"
 #include "raft/erasing_heap.h"
 #include "raft/sealed_private.h"
 
@@ -298,6 +299,7 @@ int sealed_io_new(const struct sealed_io_config *config, struct sealed_io **ret,
     char *folder = strdup(config->folder);
     int rv;
 
+    aio_destroy_install();
     erasing_heap_install();
     if (!s || !folder) {
         free(s);

@@ -189,7 +189,7 @@ static int objects(sd_bus_message *m, const char *member)
         if (list)
             append_node(reply, "zbcdefghijklmnopqrstuvwx2", "m2", 0);
     } else if (strstr(member, "Keyslot")) {
-        CHECK_OK(sd_bus_message_append(reply, "a{sv}", 4, "Slot", "i", 0, "Kind", "s", "unlock-key", "Generation", "u", 3, "State", "s", "current"));
+        CHECK_OK(sd_bus_message_append(reply, "a{sv}", 4, "Slot", "i", 0, "Kind", "s", "unlock-key", "Generation", "u", 3, "State", "s", "active"));
     } else {
         append_object(reply, ID, "web.key", data);
         if (list)

@@ -68,10 +68,12 @@ static void test_check(void)
     CHECK_OK(credential_check_sealed(text, n + 2));
     text[n + 2] = 0;
     CHECK(credential_check_sealed(text, n + 3) == -EBADMSG);
-    text[10] = '\303';
-    CHECK(credential_check_sealed(text, n) == -EBADMSG);
-    text[10] = '*';
-    CHECK(credential_check_sealed(text, n) == -EBADMSG);
+    text[60] = '\303';
+    CHECK(credential_check_sealed(text, n + 2) == -EBADMSG);
+    text[60] = '*';
+    CHECK(credential_check_sealed(text, n + 2) == -EBADMSG);
+    text[60] = 'A';
+    CHECK_OK(credential_check_sealed(text, n + 2));
     CHECK(credential_check_sealed("", 0) == -EBADMSG);
     CHECK(credential_check_sealed("\n", 1) == -EBADMSG);
     CHECK(credential_check_sealed(NULL, CREDENTIAL_SEALED_MAX + 1) == -EBADMSG);

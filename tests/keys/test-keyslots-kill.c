@@ -163,6 +163,8 @@ static void check_rotation(void)
         if (!collected)
             check_collected();
     }
+    if (reached == RETIRING) /* what is listed as an unlock key is one */
+        CHECK(count_slots(KEYSLOT_ACTIVE) + count_slots(KEYSLOT_RETIRING) == 1 + (try_key(&a, &kek) == 0));
     CHECK_TOLD(keyslots_add(LOCK, &kek, &b, generation + 1, &e));
     CHECK_TOLD(keyslots_activate(LOCK, generation + 1, &e));
     CHECK_TOLD(keyslots_retire(LOCK, &b, generation + 1, &e));

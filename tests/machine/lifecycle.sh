@@ -33,7 +33,7 @@ outside() {
     is inactive
     fails_with 4 'This node is not a swarm manager' run swarmctl secret ls
     fails_with 4 'This node is not a swarm manager' run swarmctl node ls
-    fails_with 4 'This node is not a swarm manager' run swarmctl unlock
+    fails_with 4 'This node is not part of a swarm' run swarmctl unlock
     fails_with 4 'This node is not a swarm manager' run swarmctl unlock-key
     fails_with 4 'This node is not a swarm manager' run swarmctl join-token worker
     fails_with 4 'not part of a swarm' run swarmctl leave
@@ -58,7 +58,7 @@ init() {
 locked_texts() {
     start_locked
     local command
-    for command in 'secret ls' 'secret inspect db-password' 'secret rm db-password' 'secret create x /etc/hostname' 'config ls' 'node ls' \
+    for command in 'secret ls' 'secret inspect db-password' 'secret rm db-password' 'secret create x /etc/passwd' 'config ls' 'node ls' \
         'node inspect self' 'unlock-key' 'unlock-key --rotate' 'update --autolock=false' 'join-token worker' 'join-token --rotate manager' \
         'keyslot ls' 'init'; do
         # shellcheck disable=SC2086 # words

@@ -45,7 +45,8 @@ after_unlock() {
 }
 
 after_failed_attempt() {
-    local text raw wrong=SWMKEY-1-QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE
+    local text raw wrong
+    wrong=SWMKEY-1-$(head -c 32 /dev/urandom | base64 | tr -d =)
     start_locked
     expect_exit 7 run swarmctl unlock <<<"$wrong"
     core

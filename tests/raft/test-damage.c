@@ -11,7 +11,7 @@
 #include "toy.h"
 
 #define ENTRIES 130
-#define SAMPLES 24
+#define SAMPLES 16
 #define FILE_ROOM (512 * 1024)
 
 static unsigned refused, harmless;
@@ -159,7 +159,7 @@ int main(void)
     CHECK_OK(world_open(&w));
     world_add_many(&w, 1, ENTRIES, 4, 128);
     (void) snprintf(running, sizeof(running), "%s-running", w.base);
-    copy_folder(w.base, running);
+    world_copy(&w, running);
     world_done(&w, false);
     each_file(w.base);
     (void) printf("after a clean stop: %u refused, %u harmless\n", refused, harmless);

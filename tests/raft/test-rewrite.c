@@ -5,7 +5,7 @@
 #include "raft/folder.h"
 #include "toy.h"
 
-#define PROPOSALS 3000
+#define PROPOSALS 12000
 
 static void open_ok(struct world *w)
 {
@@ -134,7 +134,7 @@ static void test_interrupted(void)
         for (unsigned i = 0; i < turns && result == INT32_MIN; i++)
             (void) uv_run(&w.loop, UV_RUN_ONCE);
         (void) snprintf(copy, sizeof(copy), "%s-copy", w.base);
-        copy_folder(w.base, copy);
+        world_copy(&w, copy);
         world_again(&other, copy);
         world_keys(&other, 1, 2, 1);
         open_ok(&other);

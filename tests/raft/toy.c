@@ -243,9 +243,12 @@ int world_rewrite(struct world *w)
 static void copy_file(const char *from, const char *to)
 {
     char buffer[65536];
-    int in = open(from, O_RDONLY | O_CLOEXEC), out = open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    int in = open(from, O_RDONLY | O_CLOEXEC), out;
     ssize_t n;
 
+    if (in < 0 && errno == ENOENT)
+        return;
+    out = open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     CHECK(in >= 0 && out >= 0);
     while ((n = read(in, buffer, sizeof(buffer))) > 0)
         CHECK(write(out, buffer, (size_t) n) == n);
@@ -287,6 +290,34 @@ void copy_folder(const char *from, const char *to)
 {
     CHECK(mkdir(to, 0700) == 0 || errno == EEXIST);
     each_file(from, to, copy_file);
+}
+
+static bool same_names(const char *a, const char *b)
+{
+    DIR *d = opendir(a);
+    struct dirent *entry;
+    bool same = true;
+
+    while (d && (entry = readdir(d))) {
+        char path[1024];
+
+        (void) snprintf(path, sizeof(path), "%s/%s", b, entry->d_name);
+        same &= access(path, F_OK) == 0;
+    }
+    if (d)
+        (void) closedir(d);
+    return same;
+}
+
+void world_copy(const struct world *w, const char *to)
+{
+    char raft[1024];
+
+    (void) snprintf(raft, sizeof(raft), "%s/raft", to);
+    do {
+        remove_folder(to);
+        copy_folder(w->base, to);
+    } while (!same_names(w->folder, raft) || !same_names(raft, w->folder));
 }
 
 void remove_folder(const char *path)

@@ -49,4 +49,6 @@ int world_rewrite(struct world *w);
 bool toy_is(const struct toy *t, uint64_t first, size_t n);
 
 void copy_folder(const char *from, const char *to);
+/* Of a world that runs: raft_uv's workers may rename and remove files meanwhile. */
+void world_copy(const struct world *w, const char *to);
 void remove_folder(const char *path);
