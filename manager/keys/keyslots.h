@@ -10,7 +10,10 @@
 /* A manager's lock: a LUKS2 header in a plain file whose volume key is the KEK. Every call blocks (a foreign luksAddKey may hold the file's
  * lock for seconds), loads the header afresh, and belongs on a worker thread, one call at a time.
  *
- * Common errors: -ENOENT no file; -EBADMSG both headers damaged, or not ours; -EKEYREJECTED; -ENOSPC no free keyslot or disk full. */
+ * Common errors: -ENOENT no file; -EBADMSG both headers damaged, or not ours; -EKEYREJECTED; -ENOSPC no free keyslot or disk full;
+ * -EPROTONOSUPPORT made by a newer cryptsetup; -EAGAIN other programs change the file all the time.
+ *
+ * A passphrase that has the form of an unlock key may end in a newline, and its spare bits do not matter (unlock_key.h). */
 
 #define KEK_SIZE 64
 #define KEYSLOTS_MAX 8
@@ -37,11 +40,13 @@ const char *keyslot_state_to_string(enum keyslot_state state);
 int keyslots_create(const char *path, const struct secret *kek, const struct secret *passphrase, uint32_t generation,
                     enum keyslot_state state, struct error *e);
 
-/* Tries the passphrase on each keyslot. ret_slot may be NULL. -EKEYREJECTED when none opens. */
+/* Tries the passphrase on each keyslot that does not cost too much (docs/FORMATS.md "Lock"). ret_slot may be NULL. -EKEYREJECTED when none
+ * opens; -EBADMSG when none opens for an unlock key and the area of an unlock key's keyslot is damaged. */
 int keyslots_open(const char *path, const struct secret *passphrase, struct secret *ret_kek, struct keyslot *ret_slot, struct error *e);
 
 /* Adds a pending keyslot, proves that it opens to the same KEK, then writes its token: from then on it and the older ones unlock. Does
- * nothing when a keyslot of that generation exists and opens. */
+ * nothing when a keyslot of that generation exists and opens. One that does not open is replaced if it is pending, or damaged (the new one
+ * then has its state); else -EEXIST. */
 int keyslots_add(const char *path, const struct secret *kek, const struct secret *passphrase, uint32_t generation, struct error *e);
 
 /* Makes generation the active one and every other unlock key's keyslot retiring. -ENOENT when it has no keyslot. */

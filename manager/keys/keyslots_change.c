@@ -9,7 +9,7 @@
 #include "basic/file.h"
 #include "keys/keyslots_own.h"
 
-#define TRIES_MAX 50
+#define TRIES_MAX 20
 
 struct change {
     const struct secret *kek;

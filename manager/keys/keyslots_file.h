@@ -28,7 +28,8 @@ int lock_init(struct lock *lock, const char *path, struct error *e);
 int lock_load(struct lock *lock, const char *path, struct error *e);
 void lock_done(struct lock *lock);
 
-/* Says what doing was when libcryptsetup failed with r, as an errno of ours. -ESTALE: somebody else changed the file since it was loaded. */
+/* Says what was being done when libcryptsetup failed with r, as an errno of ours. -ESTALE: somebody else changed the file since it was
+ * loaded. */
 int lock_failed(struct lock *lock, int r, const char *doing, struct error *e);
 /* -EKEYREJECTED */
 int lock_rejected(struct lock *lock, struct error *e);

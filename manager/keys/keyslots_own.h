@@ -20,8 +20,8 @@ struct unlock_token *own_of_generation(struct own_tokens *tokens, uint32_t gener
 /* The one that speaks for a slot, intents included; NULL when the slot is foreign. */
 struct unlock_token *own_of_slot(struct lock *lock, struct own_tokens *tokens, int slot);
 
-/* Whether the slot is the one that this intent was about to fill: nobody has put a token to it, and its cost is the one announced. A foreign
- * tool may have taken the number since. */
+/* Whether the slot is the one that this intent was about to fill: nobody has put a token to it, and its cost is the one announced. A
+ * foreign tool may have taken the number since. */
 bool own_is_being_added(struct lock *lock, const struct unlock_token *t, int slot);
 
 /* An unlock key's text as unlock_key_format writes it, since the two spare bits of its last character make four texts of one key. Other

@@ -14,6 +14,7 @@
 #include "raft/segments.h"
 
 #define FILE_MAX (1024UL * 1024 * 1024)
+#define SCANS_MAX 32
 #define META_SUFFIX ".meta"
 
 static void closedirp(DIR **d)
@@ -214,7 +215,7 @@ static int file_only_key(int dir, const char *name, bool segment, uint32_t key_i
     return r == -EKEYREJECTED ? 1 : r;
 }
 
-int folder_only_key(const char *path, uint32_t key_id)
+static int only_key(const char *path, uint32_t key_id)
 {
     _cleanup_(folder_done) struct folder f = { 0 };
     _cleanup_close_ int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -227,6 +228,18 @@ int folder_only_key(const char *path, uint32_t key_id)
         r = file_only_key(dir, f.segments[i].name, true, key_id);
     for (size_t i = 0; r == 0 && i < f.n_snapshots; i++)
         r = file_only_key(dir, f.snapshots[i].name, false, key_id);
+    return r;
+}
+
+int folder_only_key(const char *path, uint32_t key_id)
+{
+    int r = 0;
+
+    for (unsigned i = 0; i < SCANS_MAX; i++) {
+        r = only_key(path, key_id);
+        if (r != -ENOENT && r != -EAGAIN) /* renamed, removed or cut under the reader */
+            break;
+    }
     return r;
 }
 

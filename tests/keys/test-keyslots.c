@@ -168,6 +168,32 @@ static void test_collect(void)
     CHECK_OK(try_key(&operator, &kek));
 }
 
+/* Adding goes on where a run that was cut off had come to. */
+static void test_resume(void)
+{
+    const struct crypt_pbkdf_type ours = { .type = CRYPT_KDF_PBKDF2, .hash = "sha256", .iterations = 1234,
+                                           .flags = CRYPT_PBKDF_NO_BENCHMARK };
+    _cleanup_(secret_done) struct secret kek = new_kek(), key = new_key(), next = new_key();
+    char text[UNLOCK_KEY_TEXT_LEN + 1] = "";
+    struct keyslot s[KEYSLOTS_MAX];
+    struct crypt_device *cd;
+    uint64_t one, two;
+
+    CHECK_TOLD(keyslots_create(LOCK, &kek, &key, 1, KEYSLOT_ACTIVE, &e));
+    memcpy(text, next.data, UNLOCK_KEY_TEXT_LEN);
+    CHECK(add_foreign(&kek, text, &ours, NULL) == 1);
+    cd = load_lock();
+    CHECK_OK(crypt_token_json_set(cd, CRYPT_ANY_TOKEN, "{\"type\":\"swarm-unlock\",\"keyslots\":[],\"version\":1,\"gen\":2,"
+                                                       "\"state\":\"adding\",\"slot\":1,\"iterations\":1234}"));
+    crypt_free(cd);
+    CHECK_TOLD(keyslots_sequence(LOCK, &one, &e));
+    CHECK_TOLD(keyslots_add(LOCK, &kek, &next, 2, &e));
+    CHECK_TOLD(keyslots_sequence(LOCK, &two, &e));
+    CHECK(two == one + 1); /* the token, nothing else */
+    CHECK(keyslots_list(LOCK, s, &e) == 2 && s[1].slot == 1 && s[1].state == KEYSLOT_PENDING && s[1].generation == 2);
+    CHECK_OK(try_key(&next, &kek));
+}
+
 /* The mark of a destruction on the only slot: proof that there was another once, but it is gone. */
 static void test_collect_last(void)
 {
@@ -292,6 +318,7 @@ int main(void)
     test_rotation();
     test_full();
     test_collect();
+    test_resume();
     test_collect_last();
     test_costly();
     test_cryptsetup();

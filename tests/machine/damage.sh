@@ -145,7 +145,7 @@ full_disk() {
     start
     try_unlock
     is active
-    run sh -c "head -c 1g /dev/zero >$STATE/filler" || true
+    run sh -c "head -c 1G /dev/zero >$STATE/filler" || true
     for i in $(seq 1 60); do
         head -c 400000 /dev/zero | run swarmctl secret create "big-$i" - || { status=$?; break; }
     done
