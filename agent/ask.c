@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* swarm-ask [FOLDER]: raises one ask-password query for the manager at the other end of standard input, and hands it the answer. Runs as
- * root without capabilities, because only root may write the queries that `systemctl start` and the console show. */
+/* swarm-ask [FOLDER]: raises an ask-password query for each connection of the manager, one after the other, and hands it the answer. Standard
+ * input is the listening socket, or one connection. Runs as root without capabilities, because only root may write the queries that
+ * `systemctl start` and the console show. */
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
@@ -18,12 +20,11 @@
 #include "query.h"
 #include "request.h"
 
-#define PEER STDIN_FILENO
 #define REQUEST_TIMEOUT_MS 10000
 
-static int receive_request(struct request *ret, struct error *e)
+static int receive_request(int peer, struct request *ret, struct error *e)
 {
-    struct pollfd p = { .fd = PEER, .events = POLLIN };
+    struct pollfd p = { .fd = peer, .events = POLLIN };
     char packet[ASK_REQUEST_MAX + 1];
     ssize_t n;
     int r;
@@ -33,7 +34,7 @@ static int receive_request(struct request *ret, struct error *e)
         return error_set(e, -errno, "cannot wait for the request: %s", strerror(errno));
     if (r == 0)
         return error_set(e, -ETIMEDOUT, "the manager sent no request within %d ms", REQUEST_TIMEOUT_MS);
-    n = recv(PEER, packet, sizeof(packet), MSG_DONTWAIT);
+    n = recv(peer, packet, sizeof(packet), MSG_DONTWAIT);
     if (n < 0)
         return error_set(e, -errno, "cannot receive the request: %s", strerror(errno));
     if (n == 0)
@@ -79,10 +80,10 @@ static int receive_answer(int fd, struct secret *packet, size_t *ret_size)
 }
 
 /* 0 when the manager hung up or a signal came, 1 with the datagram on q->fd. */
-static int wait_event(const struct query *q, int signals)
+static int wait_event(const struct query *q, int peer, int signals)
 {
     struct pollfd p[] = {
-        { .fd = PEER, .events = POLLIN | POLLRDHUP },
+        { .fd = peer, .events = POLLIN | POLLRDHUP },
         { .fd = signals, .events = POLLIN },
         { .fd = q->fd, .events = POLLIN },
     };
@@ -93,7 +94,7 @@ static int wait_event(const struct query *q, int signals)
     return p[0].revents == 0 && p[1].revents == 0;
 }
 
-static int reply(struct secret *packet, int answer, size_t size)
+static int reply(int peer, struct secret *packet, int answer, size_t size)
 {
     static const char kinds[] = {
         [ANSWER_PASSWORD] = ASK_REPLY_ANSWER,
@@ -104,10 +105,10 @@ static int reply(struct secret *packet, int answer, size_t size)
     packet->data[0] = (unsigned char) kinds[answer];
     if (answer != ANSWER_PASSWORD)
         size = 0;
-    return send(PEER, packet->data, 1 + size, MSG_NOSIGNAL) < 0 ? -errno : 0;
+    return send(peer, packet->data, 1 + size, MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
-static int ask(const char *folder, const struct request *request, int signals, struct error *e)
+static int ask(const char *folder, const struct request *request, int peer, int signals, struct error *e)
 {
     _cleanup_(query_done) struct query q = QUERY_NULL;
     _cleanup_(secret_done) struct secret packet = SECRET_NULL;
@@ -121,7 +122,7 @@ static int ask(const char *folder, const struct request *request, int signals, s
     if (r < 0)
         return r;
     do {
-        r = wait_event(&q, signals);
+        r = wait_event(&q, peer, signals);
         if (r <= 0)
             return r < 0 ? error_set(e, r, "cannot wait for an answer: %s", strerror(-r)) : 0;
         r = receive_answer(q.fd, &packet, &size);
@@ -129,32 +130,82 @@ static int ask(const char *folder, const struct request *request, int signals, s
     if (r < 0)
         return error_set(e, r, "cannot receive the answer: %s", strerror(-r));
     query_done(&q);
-    r = reply(&packet, r, size);
+    r = reply(peer, &packet, r, size);
     return r < 0 && r != -EPIPE ? error_set(e, r, "cannot hand over the answer: %s", strerror(-r)) : 0;
 }
 
-static int run(const char *folder, struct error *e)
+static int serve(const char *folder, int peer, int signals, struct error *e)
 {
-    _cleanup_close_ int signals = -1;
     struct request request;
-    sigset_t set;
     int r;
 
-    r = receive_request(&request, e);
+    r = receive_request(peer, &request, e);
     if (r < 0)
         return r == -ECANCELED ? 0 : r;
+    query_collect(folder);
+    r = ask(folder, &request, peer, signals, e);
+    query_collect(folder); /* what was too young above */
+    return r;
+}
+
+static int take_signals(void)
+{
+    sigset_t set;
+
     (void) sigemptyset(&set);
     (void) sigaddset(&set, SIGTERM);
     (void) sigaddset(&set, SIGINT);
     (void) sigaddset(&set, SIGHUP);
     (void) sigprocmask(SIG_BLOCK, &set, NULL);
-    signals = signalfd(-1, &set, SFD_CLOEXEC);
+    return signalfd(-1, &set, SFD_CLOEXEC);
+}
+
+static bool was_signalled(int signals)
+{
+    struct pollfd p = { .fd = signals, .events = POLLIN };
+
+    return poll(&p, 1, 0) > 0;
+}
+
+/* The manager's next connection; -ECANCELED when a signal came. There is one manager, so no connection waits for another's end for long. */
+static int next_connection(int listening, int signals)
+{
+    struct pollfd p[] = { { .fd = listening, .events = POLLIN }, { .fd = signals, .events = POLLIN } };
+    int fd;
+
+    for (;;) {
+        if (poll(p, ELEMENTSOF(p), -1) < 0 && errno != EINTR)
+            return -errno;
+        if (was_signalled(signals))
+            return -ECANCELED;
+        fd = accept4(listening, NULL, NULL, SOCK_CLOEXEC);
+        if (fd >= 0)
+            return fd;
+        if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
+            return -errno;
+    }
+}
+
+static int run(const char *folder, struct error *e)
+{
+    _cleanup_close_ int signals = take_signals();
+    int listening = 0;
+    socklen_t size = sizeof(listening);
+
     if (signals < 0)
         return error_set(e, -errno, "cannot take signals: %s", strerror(errno));
-    query_collect(folder);
-    r = ask(folder, &request, signals, e);
-    query_collect(folder); /* what was too young above */
-    return r;
+    (void) getsockopt(STDIN_FILENO, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size);
+    if (!listening)
+        return serve(folder, STDIN_FILENO, signals, e);
+    while (!was_signalled(signals)) {
+        _cleanup_close_ int peer = next_connection(STDIN_FILENO, signals);
+
+        if (peer < 0)
+            return peer == -ECANCELED ? 0 : error_set(e, peer, "cannot accept a connection: %s", strerror(-peer));
+        if (serve(folder, peer, signals, e) < 0)
+            (void) fprintf(stderr, "%s\n", e->text);
+    }
+    return 0;
 }
 
 int main(int argc, char *argv[])

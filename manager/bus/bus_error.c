@@ -28,6 +28,7 @@ static const struct {
     { -EBADMSG, NAME("Damaged"), NULL },
     { -EPROTONOSUPPORT, NAME("Damaged"), NULL },
     { -ENOSPC, NAME("NoSpace"), NULL },
+    { -EDQUOT, NAME("NoSpace"), NULL },
     { -EAGAIN, NAME("Busy"), NULL },
     { -ESHUTDOWN, NAME("Busy"), NULL },
     { -ECANCELED, NAME("Busy"), NULL },

@@ -29,7 +29,8 @@ static void on_attempted(void *data, struct swarm_request *request)
 
     p->answered = false;
     p->wrong = r == -EKEYREJECTED || r == -EINVAL;
-    if (r < 0)
+    p->failed = r < 0 && !p->wrong;
+    if (p->failed)
         journal_error("%s", request->error.text);
     swarm_request_free(request);
     if (!p->wanted)
@@ -65,7 +66,7 @@ static void on_answer(void *data, int result, struct secret *answer)
     struct prompter *p = data;
 
     p->prompt = NULL;
-    p->wrong = false;
+    p->wrong = p->failed = false;
     if (result == 0)
         result = attempt(p, answer);
     if (result < 0)
@@ -79,8 +80,7 @@ static void ask(struct prompter *p)
 
     if (!p->wanted || p->prompt || p->answered)
         return;
-    (void) snprintf(message, sizeof(message), "%sPlease enter the unlock key of swarm node %.64s:", p->wrong ? "Wrong key. " : "",
-                    p->hostname);
+    (void) snprintf(message, sizeof(message), "%sPlease enter the unlock key of swarm node %.64s:", p->wrong ? "Wrong key. " : p->failed ? "Unlocking failed, see the journal. " : "", p->hostname);
     r = prompt_start(p->again.loop, p->socket, message, !p->asked, on_answer, p, &p->prompt);
     if (r < 0) {
         if (!p->asked)

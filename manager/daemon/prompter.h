@@ -14,7 +14,7 @@ struct prompter {
     uv_timer_t again;
     struct prompt *prompt;
     bool wanted, answered; /* answered: an attempt is under way */
-    bool wrong, asked;
+    bool wrong, failed, asked;
 };
 
 void prompter_init(struct prompter *p, uv_loop_t *loop, struct swarm *swarm, const char *socket, const char *hostname);

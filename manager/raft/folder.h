@@ -55,10 +55,11 @@ struct folder_state {
 
 void folder_state_done(struct folder_state *s);
 
-/* Whether raft_uv may load the folder: it cuts off, renames and removes what it takes for leftovers of a crash, so this is looked at before.
- * After a clean stop there is nothing that it would change, and what it loads is checked by sealed_io; otherwise every record is
- * decrypted here. Fails when any file that counts is damaged, or the log ends before the mark. */
-int folder_check(const char *path, const struct keyring *k, const struct highwater_mark *mark, struct folder_state *ret, struct error *e);
+/* Whether raft_uv may load the folder: it cuts off, renames and removes what it takes for leftovers of a crash, so this is looked at
+ * before. After a clean stop there is nothing that it would change, and what it loads is checked by sealed_io; otherwise every record
+ * is decrypted here. Fails when any file that counts is damaged, or the log ends before the mark. */
+int folder_check(const char *path, const struct keyring *k, const struct highwater_mark *mark, struct folder_state *ret,
+                 struct error *e);
 
 /* Sets files aside by the name FOLDER_ASIDE…, which raft_uv ignores. */
 int folder_mend(const char *path, const struct folder_state *state, struct error *e);

@@ -53,7 +53,8 @@ static int unreadable(const struct check *c, int r)
     case -EBADMSG:
         return damaged(c, "a record does not authenticate");
     case -ENOKEY:
-        return error_set(c->e, -EBADMSG, "%s/%s is encrypted under a key that the key bundle does not hold: " RESTORE_OR_LEAVE, c->path, c->reading);
+        return error_set(c->e, -EBADMSG, "%s/%s is encrypted under a key that the key bundle does not hold: " RESTORE_OR_LEAVE,
+                         c->path, c->reading);
     case -EPROTONOSUPPORT:
         return error_set(c->e, r, "%s/%s " NEWER_VERSION, c->path, c->reading);
     case -EMSGSIZE:
@@ -142,8 +143,9 @@ static int check_term(const struct check *c, uint64_t index, uint64_t term)
 {
     if (index != c->mark->index || c->mark->term == 0 || term == c->mark->term)
         return 0;
-    return error_set(c->e, -EBADMSG, "%s holds entry %llu of term %llu where one of term %llu was stored: it is not the log that was written here; "
-                     RESTORE_OR_LEAVE, c->path, (unsigned long long) index, (unsigned long long) term, (unsigned long long) c->mark->term);
+    return error_set(c->e, -EBADMSG, "%s holds entry %llu of term %llu where one of term %llu was stored: it is not the log "
+                     "that was written here; " RESTORE_OR_LEAVE,
+                     c->path, (unsigned long long) index, (unsigned long long) term, (unsigned long long) c->mark->term);
 }
 
 static int check_entry(void *data, const struct segment_entry *entry)
@@ -227,7 +229,7 @@ static int check_open(struct check *c, const struct folder_segment *s)
     }
     if (end.offset > 0)
         return end.stumble ? add_stumble(c, s->name, end.offset) : 0;
-    /* The first write to it was torn by a power cut, its first block is not there: nothing in it was ever acknowledged, raft_uv stumbles. */
+    /* The first write to it was torn by a power cut, its first block is not there: nothing in it was ever acknowledged. */
     if (end.defect && file.size >= SEGMENT_START && get_u64(file.data) == 0)
         return add_stumble(c, s->name, 0);
     return end.defect ? damaged(c, end.defect) : 0;
@@ -299,7 +301,8 @@ static int check_log(struct check *c)
     return r < 0 ? r : check_end(c);
 }
 
-int folder_check(const char *path, const struct keyring *k, const struct highwater_mark *mark, struct folder_state *ret, struct error *e)
+int folder_check(const char *path, const struct keyring *k, const struct highwater_mark *mark, struct folder_state *ret,
+                 struct error *e)
 {
     _cleanup_close_ int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     struct check c = { .dir = dir, .path = path, .keyring = k, .mark = mark, .e = e };

@@ -24,7 +24,8 @@ struct record_place {
     uint64_t term;
 };
 
-/* out has RECORD_HEADER_SIZE + size bytes; plain may be out + RECORD_HEADER_SIZE. -EINVAL: size is no multiple of 8; -ENOKEY: no active key. */
+/* out has RECORD_HEADER_SIZE + size bytes; plain may be out + RECORD_HEADER_SIZE. -EINVAL: size is no multiple of 8; -ENOKEY: no
+ * active key. */
 int record_seal(const struct keyring *k, const struct record_place *place, const void *plain, size_t size, void *out);
 
 /* Decrypts in place: *ret_plain points into record. -EBADMSG damaged or moved (record is then destroyed), -ENOKEY unknown DEK,

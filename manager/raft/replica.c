@@ -259,9 +259,9 @@ static int mend(struct replica *r, const struct folder_state *state, struct erro
     int result = folder_mend(r->folder, state, e);
 
     if (result == 0 && state->n_stumbles > 0)
-        (void) error_set(&r->notice, 0, "%s was mended after a crash, nothing acknowledged was lost: %s of %zu file%s, first %s", r->folder,
-                         state->stumbles[0].keep > 0 ? "the torn end" : "the leftover", state->n_stumbles, state->n_stumbles == 1 ? "" : "s",
-                         state->stumbles[0].name);
+        (void) error_set(&r->notice, 0, "%s was mended after a crash, nothing that was acknowledged is lost: %s %s (%zu file%s in all)",
+                         r->folder, state->stumbles[0].keep > 0 ? "cut the torn end of" : "set aside", state->stumbles[0].name,
+                         state->n_stumbles, state->n_stumbles == 1 ? "" : "s");
     return result;
 }
 
@@ -317,9 +317,11 @@ static int start(struct replica *r, struct error *e)
         return 0;
     result = sealed_io_load_error(r->io, e);
     if (result == 0 && r->machine_error < 0)
-        result = error_set(e, r->machine_error, "%s: %s", r->folder, r->failure.text);
+        result = error_set(e, r->machine_error, "%s: %s%s", r->folder, r->failure.text,
+                           r->machine_error == -EBADMSG ? "; " RESTORE_OR_LEAVE : "");
     if (result == 0)
-        result = error_set(e, rv ? sealed_errno(rv) : -EIO, "cannot start from %s: %s", r->folder, r->failed ? r->failure.text : raft_errmsg(&r->raft));
+        result = error_set(e, rv ? sealed_errno(rv) : -EIO, "cannot start from %s: %s", r->folder,
+                           r->failed ? r->failure.text : raft_errmsg(&r->raft));
     return result;
 }
 

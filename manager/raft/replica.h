@@ -42,14 +42,14 @@ struct replica;
 
 typedef void (*replica_cb)(void *data, int result);
 
-/* Creates an empty one-voter log under config->folder (which it makes) and the high-water file. Blocking, for init. -EEXIST when the folder
- * holds anything or the high-water file exists; what was made before any other failure is removed again. */
+/* Creates an empty one-voter log under config->folder (which it makes) and the high-water file. Blocking, for init. -EEXIST when the
+ * folder holds anything or the high-water file exists; what was made before a failure is removed again, but not after a crash. */
 int replica_bootstrap(const struct replica_config *config, struct error *e);
 
-/* Loads snapshot and log and starts. -EBADMSG with a text that names the file when anything is damaged or shorter than what was once durable;
- * then nothing on disk was changed. A member that is alone leads when this returns; on_change is called when leadership was won or lost
- * later, or the replica failed (replica_failure): then nothing is stored any more and it must be closed. After a failure of replica_open
- * the loop has to turn once more before it is closed; keyring and machine are not used any more. */
+/* Loads snapshot and log and starts. -EBADMSG with a text that names the file when anything is damaged or shorter than what was once
+ * durable; then nothing on disk was changed. A member that is alone leads when this returns; on_change is called when leadership was won
+ * or lost later, or the replica failed (replica_failure): then nothing is stored any more and it must be closed. After a failure of
+ * replica_open the loop has to turn once more before it is closed; keyring and machine are not used any more. */
 int replica_open(const struct replica_config *config, void (*on_change)(void *data), void *data, struct replica **ret, struct error *e);
 
 bool replica_is_leader(const struct replica *r);

@@ -117,7 +117,10 @@ static int fill(int dir, const struct replica_config *config, struct error *e)
     const struct highwater_mark mark = { INDEX, TERM, TERM, 0 };
     int r = make_log(dir, config);
 
-    r = r < 0 ? error_set(e, r, "cannot write a log to %s: %s", config->folder, strerror(-r)) : highwater_create(config->highwater, &mark, e);
+    if (r < 0)
+        (void) error_set(e, r, "cannot write a log to %s: %s", config->folder, strerror(-r));
+    else
+        r = highwater_create(config->highwater, &mark, e);
     for (unsigned i = 0; r < 0 && i < ELEMENTSOF(made); i++)
         (void) unlinkat(dir, made[i], 0);
     return r;

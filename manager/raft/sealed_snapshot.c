@@ -78,7 +78,9 @@ static int put_prepare(struct sealed_put *p, const struct raft_snapshot *snapsho
 
     if (rv != 0)
         return rv;
-    p->envelope = (struct envelope) { snapshot->index, snapshot->term, snapshot->configuration_index, p->configuration.base, p->configuration.len };
+    p->envelope = (struct envelope) {
+        snapshot->index, snapshot->term, snapshot->configuration_index, p->configuration.base, p->configuration.len,
+    };
     p->plain = snapshot->bufs[0];
     p->record.len = envelope_record_size(&p->envelope, p->plain.len);
     p->record.base = raft_malloc(p->record.len);

@@ -27,7 +27,7 @@ struct segment_end {
     size_t offset;      /* end of the last good batch; 0: the segment was never written to */
     uint64_t entries;   /* up to there */
     const char *defect; /* of what follows; NULL: the file ends there, or only zeros follow */
-    bool stumble;       /* raft_uv does not take what follows for the leftover of a crash, but for a failure to read, and then frees twice */
+    bool stumble;       /* raft_uv takes what follows not for the leftover of a crash but for a failure to read, and frees twice */
 };
 
 /* Calls fn (may be NULL) for each entry of the good batches. Returns 0, or what fn returned when negative. */

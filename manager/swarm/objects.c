@@ -30,6 +30,10 @@ static int explain(struct error *e, int code, Pb__Kind kind, const char *name)
         return error_set(e, code, "%s %s not found", kind_name(kind), name);
     case -ENOSPC:
         return error_set(e, code, "the disk is full: nothing was changed; make room under /var/lib/swarm-manager and try again");
+    case -EDQUOT:
+        return error_set(e, code, "the swarm's store is full: remove secrets or configs that nobody needs and try again");
+    case -EMSGSIZE:
+        return error_set(e, code, "%s %s is too large with its labels: at most 1 MiB in all", kind_name(kind), name);
     case -EAGAIN:
         return error_set(e, code, "too many changes are in flight: try again");
     case -ENOTCONN:

@@ -29,7 +29,7 @@ static int refuse(struct swarm *s, struct swarm_request *r, int code)
 
 static int open_lock(struct swarm *s, struct swarm_request *r, struct keyslot *ret_slot)
 {
-    _cleanup_(secret_done) struct secret key = SECRET_NULL, text = SECRET_NULL, kek = SECRET_NULL;
+    _cleanup_(secret_done) struct secret key = SECRET_NULL, text = SECRET_NULL;
     int result;
 
     result = unlock_key_parse(r->key.data, r->key.size, &key);
@@ -39,17 +39,18 @@ static int open_lock(struct swarm *s, struct swarm_request *r, struct keyslot *r
         return refuse(s, r, error_set(&r->error, result, "invalid key string"));
     if (result < 0)
         return result;
-    result = keyslots_open(s->files.keyslots, &text, &kek, ret_slot, &r->error);
+    result = keyslots_open(s->files.keyslots, &text, &s->kek, ret_slot, &r->error);
     if (result == -EKEYREJECTED)
-        return refuse(s, r, error_set(&r->error, result, "swarm could not be unlocked: invalid key provided"));
-    if (result < 0)
-        return result;
-    result = bundle_unseal(&s->blob, &kek, &s->bundle);
-    if (result < 0)
-        return error_set(&r->error, -EBADMSG, "%s is damaged or does not belong to %s: restore both from a backup of this machine, or "
-                                              "give this node up with \"swarmctl leave --force\"", s->files.credential, s->files.keyslots);
-    s->kek = secret_take(&kek);
-    return 0;
+        (void) error_set(&r->error, result, "swarm could not be unlocked: invalid key provided");
+    return result < 0 ? refuse(s, r, result) : 0;
+}
+
+static int open_bundle(struct swarm *s, struct error *e)
+{
+    if (bundle_unseal(&s->blob, &s->kek, &s->bundle) < 0)
+        return error_set(e, -EBADMSG, "%s is damaged or does not belong to %s: restore both from a backup of this machine, or give this node up "
+                                      "with \"swarmctl leave --force\"", s->files.credential, s->files.keyslots);
+    return open_store(s, e);
 }
 
 static int reconcile(void *data)
@@ -79,12 +80,12 @@ static int not_locked(enum swarm_state state, struct error *e)
     return error_set(e, -EALREADY, "swarm is not locked");
 }
 
-/* Nothing of the attempt stays. Damage needs hands before a key can help. */
-static int unlock_failed(struct swarm *s, struct swarm_request *r, int code)
+/* Nothing of the attempt stays. Damage behind the lock needs hands before another key can help. */
+static int unlock_failed(struct swarm *s, struct swarm_request *r, bool opened, int code)
 {
     secret_done(&s->kek);
     bundle_free(TAKE_PTR(s->bundle));
-    if (code == -EBADMSG || code == -EPROTONOSUPPORT) {
+    if (opened && (code == -EBADMSG || code == -EPROTONOSUPPORT)) {
         swarm_event(s, SWARM_EVENT_DAMAGED, r, -1, 0, r->error.text);
         step_set_state(s, SWARM_ERROR, r->error.text);
     }
@@ -95,6 +96,7 @@ int verb_unlock(struct swarm *s, struct swarm_request *r)
 {
     enum swarm_state state = step_get_state(s);
     struct keyslot slot;
+    bool opened;
     int result;
 
     if (state != SWARM_LOCKED)
@@ -103,10 +105,11 @@ int verb_unlock(struct swarm *s, struct swarm_request *r)
     if (result == 0)
         result = open_lock(s, r, &slot);
     secret_done(&r->key);
-    if (result == 0)
-        result = open_store(s, &r->error);
+    opened = result == 0;
+    if (opened)
+        result = open_bundle(s, &r->error);
     if (result < 0)
-        return unlock_failed(s, r, result);
+        return unlock_failed(s, r, opened, result);
     s->failures = 0;
     s->opened_generation = slot.generation;
     secret_done(&s->blob);

@@ -27,8 +27,9 @@ start() {
 }
 
 try_unlock() {
+    REFUSAL=
     is locked || return 0
-    run swarmctl unlock <<<"$KEY" || true
+    REFUSAL=$(run swarmctl unlock 2>&1 <<<"$KEY") || true
 }
 
 secrets() { run swarmctl secret ls -q | wc -l; }
@@ -55,7 +56,7 @@ damaged() {
         [[ $(secrets) == "$COUNT" ]] || { echo "bit $3 of $file: $(secrets) of $COUNT secrets left, silently"; return 1; }
         return 0
     fi
-    text=$(info Error)
+    text="$(info Error) $REFUSAL"
     echo "bit $3 of $file: $(info State): $text"
     [[ $text == *"$name"* && ($text == *backup* || $text == *--force*) ]]
 }

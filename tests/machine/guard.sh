@@ -127,7 +127,7 @@ keys_stay_out_of_sight() {
 
 exposure() {
     local unit level
-    for unit in swarm-manager swarm-ask swarm-seal; do
+    for unit in swarm-manager swarm-ask swarm-seal@1-2-3; do
         level=$(run systemd-analyze security --no-pager "$unit.service" | sed -n 's/.*exposure level for .*: \([0-9.]*\) .*/\1/p')
         echo "$unit: $level"
         awk -v l="$level" 'BEGIN { exit !(l != "" && l <= 1.5) }'
