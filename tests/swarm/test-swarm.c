@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A whole manager in one process, with real keyslots and a real log; only systemd is played: a thread seals credentials, and a restart
  * unseals the one that is on disk. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -12,6 +13,7 @@
 #include <sys/un.h>
 
 #include "basic/file.h"
+#include "keys/bundle.h"
 #include "swarm/swarm.h"
 #include "test.h"
 
@@ -246,6 +248,67 @@ static bool exists(const char *name)
     return access(path, F_OK) == 0;
 }
 
+/* What a thief who copied the disk before has: the KEK, and through it the DEKs. */
+static struct bundle *steal(struct secret *ret_kek)
+{
+    _cleanup_(secret_done) struct secret blob = SECRET_NULL;
+    struct bundle *b;
+    char path[PATH_MAX];
+    bool open;
+
+    unseal();
+    CHECK_OK(path_join(path, credentials, "swarm_keys"));
+    CHECK_OK(file_read(path, 1 << 20, &blob, NULL));
+    CHECK_OK(bundle_embedded_kek(&blob, &open, ret_kek));
+    CHECK(open);
+    CHECK_OK(bundle_unseal(&blob, ret_kek, &b));
+    return b;
+}
+
+/* How many records in the log's folder name that DEK (docs/FORMATS.md, "Record"). */
+static unsigned count_records(uint32_t dek)
+{
+    const unsigned char header[] = { 'S', 'W', 'R', 1, (unsigned char) dek, 0, 0, 0 };
+    char folder[PATH_MAX], path[PATH_MAX];
+    const struct dirent *entry;
+    unsigned n = 0;
+    DIR *d;
+
+    CHECK_OK(path_join(folder, state, "raft"));
+    d = opendir(folder);
+    CHECK(d);
+    while ((entry = readdir(d))) {
+        _cleanup_free_ unsigned char *data = malloc(16U << 20);
+        _cleanup_fclose_ FILE *f = NULL;
+        size_t size;
+
+        CHECK_OK(path_join(path, folder, entry->d_name));
+        if (entry->d_name[0] == '.' || !(f = fopen(path, "re")))
+            continue;
+        size = fread(data, 1, 16U << 20, f);
+        for (unsigned char *p = data; (p = memmem(p, size - (size_t) (p - data), header, sizeof(header))); p++)
+            n++;
+    }
+    (void) closedir(d);
+    return n;
+}
+
+/* Nothing on disk opens any more with what was there before. */
+static void check_theft(const struct bundle *stolen, const struct secret *kek)
+{
+    _cleanup_(secret_done) struct secret blob = SECRET_NULL;
+    struct bundle *b;
+    char path[PATH_MAX];
+    bool open;
+
+    unseal();
+    CHECK_OK(path_join(path, credentials, "swarm_keys"));
+    CHECK_OK(file_read(path, 1 << 20, &blob, NULL));
+    CHECK_OK(bundle_embedded_kek(&blob, &open, NULL));
+    CHECK(!open && bundle_unseal(&blob, kek, &b) == -EKEYREJECTED);
+    CHECK(count_records(stolen->active_dek) == 0 && count_records(stolen->active_dek + 1) > 0);
+}
+
 /* --- the tests */
 
 static void test_open(void)
@@ -273,7 +336,7 @@ static void test_open(void)
 static void test_locked(void)
 {
     _cleanup_(secret_done) struct secret key = SECRET_NULL, old = SECRET_NULL;
-    uint32_t generation;
+    uint32_t generation = 0;
 
     start();
     CHECK_OK(init(true, &key, &generation));
@@ -324,14 +387,19 @@ static void test_locked(void)
 static void test_on_and_off(void)
 {
     _cleanup_(secret_done) struct secret key = SECRET_NULL;
-    uint32_t generation;
+    uint32_t generation = 0;
 
     start();
     CHECK_OK(init(false, NULL, NULL));
     CHECK_OK(create("a"));
     for (int i = 0; i < 2; i++) {
+        _cleanup_(secret_done) struct secret kek = SECRET_NULL;
+        _cleanup_(bundle_freep) struct bundle *stolen = steal(&kek);
+
+        CHECK(count_records(stolen->active_dek) > 0);
         CHECK_OK(new_key(SWARM_ENABLE_AUTOLOCK, &key, &generation));
         CHECK_OK(confirm(generation));
+        check_theft(stolen, &kek);
         stop();
         start();
         CHECK(swarm_state(m.swarm) == SWARM_LOCKED);
@@ -351,7 +419,7 @@ static void test_on_and_off(void)
 static void test_seal_fails(void)
 {
     _cleanup_(secret_done) struct secret key = SECRET_NULL;
-    uint32_t generation;
+    uint32_t generation = 0;
 
     start();
     seal_fails = true;
