@@ -2,18 +2,20 @@
 #include "bus/bus_caller.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "bus/bus_error.h"
 
 #define KNOWN_MAX 64
 #define NAME_MAX_LEN 64
-#define CHECK_TIMEOUT_USEC (120ULL * 1000000) /* a person types a password meanwhile */
+#define CHECK_TIMEOUT_USEC (85ULL * 1000000) /* a person types a password meanwhile; swarmctl waits 90 s */
 
 /* A bus never gives a unique name to a second connection, so what is known of one stays true. */
 struct known {
     char name[NAME_MAX_LEN];
     uid_t uid;
+    bool has_key; /* was let call a method that gives one */
 };
 
 struct bus_callers {
@@ -61,14 +63,12 @@ void bus_callers_free(struct bus_callers *c)
         free(c);
 }
 
-static bool find(const struct bus_callers *c, const char *name, uid_t *ret)
+static struct known *find(struct bus_callers *c, const char *name)
 {
     for (unsigned i = 0; i < KNOWN_MAX; i++)
-        if (strcmp(c->known[i].name, name) == 0) {
-            *ret = c->known[i].uid;
-            return true;
-        }
-    return false;
+        if (strcmp(c->known[i].name, name) == 0)
+            return &c->known[i];
+    return NULL;
 }
 
 static void remember(struct bus_callers *c, const char *name, uid_t uid)
@@ -79,14 +79,18 @@ static void remember(struct bus_callers *c, const char *name, uid_t uid)
         return;
     (void) strcpy(k->name, name);
     k->uid = uid;
+    k->has_key = false;
     c->next = (c->next + 1) % KNOWN_MAX;
 }
 
 static int call_handler(struct bus_callers *c, sd_bus_message *m, const struct bus_rule *rule, uid_t uid)
 {
     struct swarm_caller caller = { .uid = uid };
+    struct known *k = find(c, sd_bus_message_get_sender(m));
     int r;
 
+    if (k && rule->receipt == RECEIPT_GIVES)
+        k->has_key = true;
     (void) snprintf(caller.how, sizeof(caller.how), "dbus %s", sd_bus_message_get_sender(m));
     r = rule->handler(c->swarm, m, &caller);
     return r < 0 ? bus_reply_error(m, r, NULL) : 1;
@@ -190,16 +194,15 @@ int bus_callers_admit(struct bus_callers *c, sd_bus_message *m, const struct bus
 {
     _cleanup_(admission_freep) struct admission *a = NULL;
     const char *sender = sd_bus_message_get_sender(m);
+    const struct known *k;
     struct error e;
-    bool known;
-    uid_t uid = (uid_t) -1;
     int r;
 
     if (!sender)
         return refuse(m, SD_BUS_ERROR_ACCESS_DENIED, "the bus does not tell who you are");
-    known = find(c, sender, &uid);
-    if (!rule->action || (known && uid == 0))
-        return call_handler(c, m, rule, uid);
+    k = find(c, sender);
+    if (!rule->action || (k && (k->uid == 0 || (k->has_key && rule->receipt == RECEIPT_TAKES))))
+        return call_handler(c, m, rule, k ? k->uid : (uid_t) -1);
     if (c->pending >= BUS_CALLS_PENDING_MAX) {
         (void) error_set(&e, 0, "too many callers wait for authorization: try again");
         return bus_reply_error(m, -EAGAIN, &e);
@@ -207,8 +210,8 @@ int bus_callers_admit(struct bus_callers *c, sd_bus_message *m, const struct bus
     a = calloc(1, sizeof(*a));
     if (!a)
         return bus_reply_error(m, -ENOMEM, NULL);
-    *a = (struct admission) { c, rule, sd_bus_message_ref(m), uid };
+    *a = (struct admission) { c, rule, sd_bus_message_ref(m), k ? k->uid : (uid_t) -1 };
     c->pending++;
-    r = known ? ask_polkit(&a) : ask_uid(&a);
+    r = k ? ask_polkit(&a) : ask_uid(&a);
     return r < 0 ? bus_reply_error(m, r, NULL) : 1;
 }

@@ -11,31 +11,31 @@
 #define VIEW_KEY "org.swarm.manager1.view-key"
 
 static const struct bus_rule rules[] = {
-    { "Info", OPEN, method_info },
-    { "ListNodes", OPEN, method_list_nodes },
-    { "InspectNode", OPEN, method_inspect_node },
-    { "ListKeyslots", OPEN, method_list_keyslots },
+    { "Info", OPEN, method_info, RECEIPT_NONE },
+    { "ListNodes", OPEN, method_list_nodes, RECEIPT_NONE },
+    { "InspectNode", OPEN, method_inspect_node, RECEIPT_NONE },
+    { "ListKeyslots", OPEN, method_list_keyslots, RECEIPT_NONE },
 
-    { "Unlock", UNLOCK, method_unlock },
+    { "Unlock", UNLOCK, method_unlock, RECEIPT_NONE },
 
-    { "GetUnlockKey", VIEW_KEY, method_get_unlock_key },
-    { "ConfirmUnlockKey", VIEW_KEY, method_confirm_unlock_key },
-    { "GetJoinToken", VIEW_KEY, method_get_join_token },
+    { "GetUnlockKey", VIEW_KEY, method_get_unlock_key, RECEIPT_GIVES },
+    { "ConfirmUnlockKey", VIEW_KEY, method_confirm_unlock_key, RECEIPT_TAKES },
+    { "GetJoinToken", VIEW_KEY, method_get_join_token, RECEIPT_NONE },
 
-    { "Init", MANAGE, method_init },
-    { "RotateUnlockKey", MANAGE, method_rotate_unlock_key },
-    { "EnableAutolock", MANAGE, method_enable_autolock },
-    { "DisableAutolock", MANAGE, method_disable_autolock },
-    { "RotateJoinToken", MANAGE, method_rotate_join_token },
-    { "Leave", MANAGE, method_leave },
-    { "CreateSecret", MANAGE, method_create_secret },
-    { "ListSecrets", MANAGE, method_list_secrets },
-    { "InspectSecret", MANAGE, method_inspect_secret },
-    { "RemoveSecret", MANAGE, method_remove_secret },
-    { "CreateConfig", MANAGE, method_create_config },
-    { "ListConfigs", MANAGE, method_list_configs },
-    { "InspectConfig", MANAGE, method_inspect_config },
-    { "RemoveConfig", MANAGE, method_remove_config },
+    { "Init", MANAGE, method_init, RECEIPT_GIVES },
+    { "RotateUnlockKey", MANAGE, method_rotate_unlock_key, RECEIPT_GIVES },
+    { "EnableAutolock", MANAGE, method_enable_autolock, RECEIPT_GIVES },
+    { "DisableAutolock", MANAGE, method_disable_autolock, RECEIPT_NONE },
+    { "RotateJoinToken", MANAGE, method_rotate_join_token, RECEIPT_NONE },
+    { "Leave", MANAGE, method_leave, RECEIPT_NONE },
+    { "CreateSecret", MANAGE, method_create_secret, RECEIPT_NONE },
+    { "ListSecrets", MANAGE, method_list_secrets, RECEIPT_NONE },
+    { "InspectSecret", MANAGE, method_inspect_secret, RECEIPT_NONE },
+    { "RemoveSecret", MANAGE, method_remove_secret, RECEIPT_NONE },
+    { "CreateConfig", MANAGE, method_create_config, RECEIPT_NONE },
+    { "ListConfigs", MANAGE, method_list_configs, RECEIPT_NONE },
+    { "InspectConfig", MANAGE, method_inspect_config, RECEIPT_NONE },
+    { "RemoveConfig", MANAGE, method_remove_config, RECEIPT_NONE },
 };
 
 const struct bus_rule *bus_rule_find(const char *member)

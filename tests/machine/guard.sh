@@ -56,6 +56,17 @@ group_may_unlock() {
     denied bob swarmctl unlock-key
 }
 
+# One password, typed at the text agent, for the rotation and for its receipt.
+text_agent() {
+    run sh -c 'groupadd -f sudo; usermod -aG sudo bob; echo bob:typed-by-bob | chpasswd'
+    sleep 1
+    type_at_prompt m1 'runuser -u alice -- swarmctl secret ls' 'Password: ' typed-by-bob
+    type_at_prompt m1 'runuser -u alice -- swarmctl unlock-key --rotate' 'Password: ' typed-by-bob
+    expect_exit 8 type_at_prompt m1 'runuser -u alice -- swarmctl secret ls' 'Password: ' wrong
+    [[ $(run swarmctl info --json) == *'"Autolock": "on"'* ]]
+    run swarmctl keyslot ls --json | python3 -c 'import json,sys; k = json.load(sys.stdin); assert [s["State"] for s in k] == ["active"], k'
+}
+
 root_without_polkit() {
     run systemctl mask --runtime --now polkit
     run swarmctl secret ls
@@ -146,6 +157,8 @@ case_ status-is-open status_is_open
 case_ the-rest-needs-an-administrator the_rest_is_refused
 case_ every-method-has-a-rule every_method_has_a_rule
 case_ a-group-may-unlock group_may_unlock
+case_ text-agent-asks-once text_agent
+KEY=$(run swarmctl unlock-key -q)
 case_ root-works-without-polkit root_without_polkit
 case_ journal-entries journal_entries
 case_ failed-attempts-are-slowed attempts_are_slowed
