@@ -58,9 +58,11 @@ static int fsm_apply(struct raft_fsm *fsm, const struct raft_buffer *buf, void *
     if (r->failed || r->abandoned)
         return RAFT_NOMEM;
     outcome = r->config.machine.apply(r->config.machine.data, buf->base, buf->len);
-    if (outcome == -ENOMEM) {
+    /* not outcomes of the state machine: other members may have applied the entry */
+    if (outcome == -ENOMEM || outcome == -EPROTONOSUPPORT) {
         r->machine_error = outcome;
-        replica_fail(r, "out of memory while applying an entry");
+        replica_fail(r, "%s", outcome == -ENOMEM ? "out of memory while applying an entry"
+                                                 : "the log has an entry of a newer version: install a newer swarm-manager");
         return RAFT_NOMEM;
     }
     *result = (void *) (intptr_t) outcome;

@@ -15,7 +15,7 @@
 /* The state machine that is replicated. Commands and snapshots are opaque; their sizes are multiples of 8. */
 struct replica_machine {
     void *data;
-    /* The outcome, ≥ 0 or a negative errno, goes to the proposer as it is. */
+    /* The outcome, ≥ 0 or a negative errno, goes to the proposer as it is; after -ENOMEM and -EPROTONOSUPPORT the replica stops. */
     int (*apply)(void *data, const void *command, size_t size);
     /* A buffer from malloc. */
     int (*snapshot)(void *data, void **ret, size_t *ret_size);

@@ -313,6 +313,8 @@ static void open_replica(void *data, struct completion *c)
         completion_done(c, r);
         return;
     }
+    if (replica_notice(s->replica))
+        swarm_event(s, SWARM_EVENT_MENDED, NULL, -1, 0, replica_notice(s->replica));
     r = replica_barrier(s->replica, on_result, c);
     if (r < 0)
         completion_done(c, error_set(step->error, r, "the log cannot be read to its end: %s", strerror(-r)));

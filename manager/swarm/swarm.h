@@ -42,6 +42,7 @@ enum swarm_event {
     SWARM_EVENT_LEFT,
     SWARM_EVENT_DAMAGED,
     SWARM_EVENT_ROLLED_BACK,
+    SWARM_EVENT_MENDED,
     SWARM_EVENT_REPLICA_FAILED,
     SWARM_EVENT_TROUBLE, /* an operation will be tried again; text says which */
 };

