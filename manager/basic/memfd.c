@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdint.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -49,13 +50,11 @@ int memfd_new(const void *data, size_t size)
     return take_fd(&fd);
 }
 
-int memfd_read(int fd, size_t max, struct secret *ret)
+/* The size of a sealed memfd. */
+static int measure(int fd, size_t max, size_t *ret)
 {
-    _cleanup_(secret_done) struct secret s = SECRET_NULL;
     int seals = fcntl(fd, F_GET_SEALS);
-    size_t got = 0;
     struct stat st;
-    int r;
 
     if (seals < 0)
         return errno == EBADF ? -EBADF : -EINVAL;
@@ -65,11 +64,16 @@ int memfd_read(int fd, size_t max, struct secret *ret)
         return -errno;
     if ((uint64_t) st.st_size > max)
         return -EMSGSIZE;
-    r = secret_new((size_t) st.st_size, &s);
-    if (r < 0)
-        return r;
-    while (got < s.size) {
-        ssize_t n = pread(fd, s.data + got, s.size - got, (off_t) got);
+    *ret = (size_t) st.st_size;
+    return 0;
+}
+
+static int fill(int fd, unsigned char *data, size_t size)
+{
+    size_t got = 0;
+
+    while (got < size) {
+        ssize_t n = pread(fd, data + got, size - got, (off_t) got);
 
         if (n < 0 && errno == EINTR)
             continue;
@@ -79,6 +83,33 @@ int memfd_read(int fd, size_t max, struct secret *ret)
             return -EIO;
         got += (size_t) n;
     }
+    return 0;
+}
+
+int memfd_read(int fd, size_t max, struct secret *ret)
+{
+    _cleanup_(secret_done) struct secret s = SECRET_NULL;
+    size_t size;
+    int r;
+
+    r = measure(fd, max, &size);
+    if (r == 0)
+        r = secret_new(size, &s);
+    if (r == 0)
+        r = fill(fd, s.data, size);
+    if (r < 0)
+        return r;
     *ret = secret_take(&s);
     return 0;
+}
+
+int memfd_read_into(int fd, void *buffer, size_t max)
+{
+    size_t size;
+    int r;
+
+    r = measure(fd, max < INT_MAX ? max : INT_MAX, &size);
+    if (r == 0)
+        r = fill(fd, buffer, size);
+    return r < 0 ? r : (int) size;
 }

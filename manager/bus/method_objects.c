@@ -37,37 +37,46 @@ static int read_labels(sd_bus_message *m, char *labels[static 2 * STORE_LABELS_M
     return r < 0 ? r : sd_bus_message_exit_container(m);
 }
 
-static int create(struct swarm *s, sd_bus_message *m, Pb__Kind kind)
+/* Reads name, labels and data, and proposes the object. */
+static int create_from(struct swarm *s, sd_bus_message *m, Pb__Kind kind, void *buffer, int *ret_size, struct error *e)
 {
-    _cleanup_(secret_done) struct secret data = SECRET_NULL;
+    const unsigned max = kind == PB__KIND__SECRET ? STORE_SECRET_MAX : STORE_CONFIG_MAX;
     char *labels[2 * STORE_LABELS_MAX + 1];
-    struct error e = { "" };
     const char *name;
     int r, fd;
 
-    r = swarm_check_active(s, &e);
-    if (r < 0)
-        return bus_reply_error(m, r, &e);
     r = sd_bus_message_read(m, "s", &name);
     if (r < 0)
         return r;
     r = read_labels(m, labels);
     if (r == -EMSGSIZE)
-        return bus_reply_error(m, error_set(&e, -EINVAL, "more than %d labels", STORE_LABELS_MAX), &e);
+        return error_set(e, -EINVAL, "more than %d labels", STORE_LABELS_MAX);
     if (r >= 0)
         r = sd_bus_message_read(m, "h", &fd);
     if (r < 0)
         return r;
-    r = memfd_read(fd, kind == PB__KIND__SECRET ? STORE_SECRET_MAX : STORE_CONFIG_MAX, &data);
+    r = memfd_read_into(fd, buffer, max);
     if (r == -EINVAL)
-        return bus_reply_error(m, error_set(&e, r, "the data must come as a sealed memfd"), &e);
+        return error_set(e, r, "the data must come as a sealed memfd");
     if (r == -EMSGSIZE)
-        return bus_reply_error(m, error_set(&e, r, "%s data must be larger than 0 and at most %u bytes",
-                                            kind == PB__KIND__SECRET ? "secret" : "config",
-                                            kind == PB__KIND__SECRET ? STORE_SECRET_MAX : STORE_CONFIG_MAX), &e);
+        return error_set(e, r, "%s data must be larger than 0 and at most %u bytes", kind == PB__KIND__SECRET ? "secret" : "config", max);
     if (r < 0)
         return r;
-    r = swarm_create_object(s, kind, name, labels, &data, on_changed, sd_bus_message_ref(m), &e);
+    *ret_size = r;
+    return swarm_create_object(s, kind, name, labels, buffer, (size_t) r, on_changed, m, e);
+}
+
+static int create(struct swarm *s, sd_bus_message *m, Pb__Kind kind)
+{
+    static unsigned char buffer[STORE_CONFIG_MAX];
+    struct error e = { "" };
+    int r, size = 0;
+
+    r = swarm_check_active(s, &e);
+    if (r < 0)
+        return bus_reply_error(m, r, &e);
+    r = create_from(s, sd_bus_message_ref(m), kind, buffer, &size, &e);
+    explicit_bzero(buffer, (size_t) size);
     if (r < 0) {
         sd_bus_message_unref(m);
         return bus_reply_error(m, r, &e);

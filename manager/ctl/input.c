@@ -35,7 +35,7 @@ int input_data(const char *path, size_t max, const char *what, struct secret *re
     _cleanup_(secret_done) struct secret buffer = SECRET_NULL;
     _cleanup_close_ int opened = -1;
     int r, fd = STDIN_FILENO;
-    size_t n;
+    size_t n = 0;
 
     if (path && strcmp(path, "-") != 0) {
         fd = opened = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);

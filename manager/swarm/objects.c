@@ -87,22 +87,22 @@ static int submit(struct swarm *s, Pb__Command *command, Pb__Kind kind, const ch
     return 0;
 }
 
-static int check_object(Pb__Kind kind, const char *name, char *const *labels, const struct secret *data, struct error *e)
+static int check_object(Pb__Kind kind, const char *name, char *const *labels, size_t size, struct error *e)
 {
     size_t max = kind == PB__KIND__SECRET ? STORE_SECRET_MAX : STORE_CONFIG_MAX, n = 0;
 
     if (!store_name_is_valid(name))
         return error_set(e, -EINVAL, "invalid name, only %d [a-zA-Z0-9-_.] characters allowed, and the start and end character must be [a-zA-Z0-9]",
                          STORE_NAME_MAX);
-    if (data->size == 0 || data->size > max)
-        return error_set(e, data->size == 0 ? -EINVAL : -EMSGSIZE, "%s data must be larger than 0 and at most %zu bytes", kind_name(kind), max);
+    if (size == 0 || size > max)
+        return error_set(e, size == 0 ? -EINVAL : -EMSGSIZE, "%s data must be larger than 0 and at most %zu bytes", kind_name(kind), max);
     for (; labels[n]; n++)
         if (strlen(labels[n]) > STORE_LABEL_MAX || (n % 2 == 0 && labels[n][0] == '\0'))
             return error_set(e, -EINVAL, "invalid label: a key must not be empty, neither it nor its value longer than %d bytes", STORE_LABEL_MAX);
     return n > 2 * (size_t) STORE_LABELS_MAX ? error_set(e, -EINVAL, "more than %d labels", STORE_LABELS_MAX) : 0;
 }
 
-int swarm_create_object(struct swarm *s, Pb__Kind kind, const char *name, char *const *labels, const struct secret *data, swarm_done_cb cb,
+int swarm_create_object(struct swarm *s, Pb__Kind kind, const char *name, char *const *labels, const void *data, size_t size, swarm_done_cb cb,
                         void *cb_data, struct error *e)
 {
     Pb__Label items[STORE_LABELS_MAX], *pointers[STORE_LABELS_MAX];
@@ -115,7 +115,7 @@ int swarm_create_object(struct swarm *s, Pb__Kind kind, const char *name, char *
 
     r = swarm_check_active(s, e);
     if (r == 0)
-        r = check_object(kind, name, labels, data, e);
+        r = check_object(kind, name, labels, size, e);
     if (r < 0)
         return r;
     for (; labels[2 * object.n_labels]; object.n_labels++) {
@@ -132,7 +132,7 @@ int swarm_create_object(struct swarm *s, Pb__Kind kind, const char *name, char *
     object.meta = &meta;
     object.name = (char *) name;
     object.labels = pointers;
-    object.data = (ProtobufCBinaryData) { data->size, data->data };
+    object.data = (ProtobufCBinaryData) { size, (uint8_t *) data };
     create.kind = kind;
     create.object = &object;
     command.what_case = PB__COMMAND__WHAT_CREATE_OBJECT;

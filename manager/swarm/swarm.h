@@ -157,6 +157,6 @@ int swarm_find_node(const struct swarm *s, const char *name, const Pb__Node **re
 typedef void (*swarm_done_cb)(void *data, int result, const char *id, const struct error *e);
 
 /* Labels alternate key and value, NULL terminated. data is copied. cb is not called when this fails. */
-int swarm_create_object(struct swarm *s, Pb__Kind kind, const char *name, char *const *labels, const struct secret *data, swarm_done_cb cb,
+int swarm_create_object(struct swarm *s, Pb__Kind kind, const char *name, char *const *labels, const void *data, size_t size, swarm_done_cb cb,
                         void *cb_data, struct error *e);
 int swarm_remove_object(struct swarm *s, Pb__Kind kind, const char *id_or_name, swarm_done_cb cb, void *cb_data, struct error *e);

@@ -38,6 +38,16 @@ static void test_round_trip(void)
     CHECK(s.size == 0);
 }
 
+static void test_into(void)
+{
+    _cleanup_close_ int fd = memfd_new("key", 3), unsealed = loose("key", F_SEAL_WRITE);
+    char buffer[4] = "....";
+
+    CHECK(memfd_read_into(fd, buffer, 2) == -EMSGSIZE && memfd_read_into(unsealed, buffer, 4) == -EINVAL);
+    CHECK(memcmp(buffer, "....", 4) == 0);
+    CHECK(memfd_read_into(fd, buffer, 4) == 3 && memcmp(buffer, "key.", 4) == 0);
+}
+
 static void test_hostile(void)
 {
     static const int not_enough[] = { 0, F_SEAL_SHRINK | F_SEAL_GROW, F_SEAL_WRITE | F_SEAL_GROW, F_SEAL_WRITE | F_SEAL_SHRINK,
@@ -68,6 +78,7 @@ int main(void)
 {
     CHECK_OK(secret_init());
     test_round_trip();
+    test_into();
     test_hostile();
     return 0;
 }

@@ -125,12 +125,21 @@ make_machine() {
     mkdir -p "$unfinished"/{disk,work,root,network}
     tr -d - </proc/sys/kernel/random/uuid >"$unfinished/uuid"
     readlink "$CACHE/install" >"$unfinished/install"
+    copy_var "$unfinished"
     if [[ $machine == t* ]]; then
         mkdir -p "$unfinished/disk/etc/systemd/system/sockets.target.wants"
         ln -s /usr/lib/systemd/system/tangd.socket "$unfinished/disk/etc/systemd/system/sockets.target.wants/"
     fi
     plug_in "$machine"
     mv "$unfinished" "$STATE/$machine"
+}
+
+# /var is a plain folder of the host's file system, as on a real machine: on an overlay no write is asynchronous.
+copy_var() {
+    local install
+    install=$(cat "$1/install")
+    cp -a "$(root_of_install "$install")/var" "$1/var"
+    [[ ! -d $install/layer/var ]] || cp -a "$install/layer/var/." "$1/var/"
 }
 
 power_on() {
@@ -171,6 +180,7 @@ inner_machine() {
     mkdir /run/systemd
     [[ $(cgroup_mount) == /sys/fs/cgroup ]] || mount -t cgroup2 cgroup2 /sys/fs/cgroup
     mount -t overlay -o "lowerdir=$install/layer:$ROOT,upperdir=$directory/disk,workdir=$directory/work" overlay "$directory/root"
+    mount --bind "$directory/var" "$directory/root/var"
     exec "$PYTHON" "$PARTS/console.py" serve "$directory/console" "$directory/console.log" \
         "$SANDBOX" inner nspawn "$machine"
 }
