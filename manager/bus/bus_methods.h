@@ -5,7 +5,7 @@
 
 #include "swarm/swarm.h"
 
-/* One function per method of org.swarm.Manager1, called once the caller is authorised. Each answers m now or later; a negative errno that it
+/* The methods of org.swarm.Manager1, the same function for secrets and configs, called once the caller is authorised. Each answers m now or later; a negative errno that it
  * returns is answered for it. */
 typedef int (*bus_handler)(struct swarm *s, sd_bus_message *m, const struct swarm_caller *caller);
 
@@ -23,11 +23,7 @@ int method_enable_autolock(struct swarm *s, sd_bus_message *m, const struct swar
 int method_disable_autolock(struct swarm *s, sd_bus_message *m, const struct swarm_caller *caller);
 int method_rotate_join_token(struct swarm *s, sd_bus_message *m, const struct swarm_caller *caller);
 int method_leave(struct swarm *s, sd_bus_message *m, const struct swarm_caller *caller);
-int method_create_secret(struct swarm *s, sd_bus_message *m, const struct swarm_caller *caller);
-int method_list_secrets(struct swarm *s, sd_bus_message *m, const struct swarm_caller *caller);
-int method_inspect_secret(struct swarm *s, sd_bus_message *m, const struct swarm_caller *caller);
-int method_remove_secret(struct swarm *s, sd_bus_message *m, const struct swarm_caller *caller);
-int method_create_config(struct swarm *s, sd_bus_message *m, const struct swarm_caller *caller);
-int method_list_configs(struct swarm *s, sd_bus_message *m, const struct swarm_caller *caller);
-int method_inspect_config(struct swarm *s, sd_bus_message *m, const struct swarm_caller *caller);
-int method_remove_config(struct swarm *s, sd_bus_message *m, const struct swarm_caller *caller);
+int method_create_object(struct swarm *s, sd_bus_message *m, const struct swarm_caller *caller);
+int method_list_objects(struct swarm *s, sd_bus_message *m, const struct swarm_caller *caller);
+int method_inspect_object(struct swarm *s, sd_bus_message *m, const struct swarm_caller *caller);
+int method_remove_object(struct swarm *s, sd_bus_message *m, const struct swarm_caller *caller);

@@ -28,14 +28,14 @@ static const struct bus_rule rules[] = {
     { "DisableAutolock", MANAGE, method_disable_autolock, RECEIPT_NONE },
     { "RotateJoinToken", MANAGE, method_rotate_join_token, RECEIPT_NONE },
     { "Leave", MANAGE, method_leave, RECEIPT_NONE },
-    { "CreateSecret", MANAGE, method_create_secret, RECEIPT_NONE },
-    { "ListSecrets", MANAGE, method_list_secrets, RECEIPT_NONE },
-    { "InspectSecret", MANAGE, method_inspect_secret, RECEIPT_NONE },
-    { "RemoveSecret", MANAGE, method_remove_secret, RECEIPT_NONE },
-    { "CreateConfig", MANAGE, method_create_config, RECEIPT_NONE },
-    { "ListConfigs", MANAGE, method_list_configs, RECEIPT_NONE },
-    { "InspectConfig", MANAGE, method_inspect_config, RECEIPT_NONE },
-    { "RemoveConfig", MANAGE, method_remove_config, RECEIPT_NONE },
+    { "CreateSecret", MANAGE, method_create_object, RECEIPT_NONE },
+    { "ListSecrets", MANAGE, method_list_objects, RECEIPT_NONE },
+    { "InspectSecret", MANAGE, method_inspect_object, RECEIPT_NONE },
+    { "RemoveSecret", MANAGE, method_remove_object, RECEIPT_NONE },
+    { "CreateConfig", MANAGE, method_create_object, RECEIPT_NONE },
+    { "ListConfigs", MANAGE, method_list_objects, RECEIPT_NONE },
+    { "InspectConfig", MANAGE, method_inspect_object, RECEIPT_NONE },
+    { "RemoveConfig", MANAGE, method_remove_object, RECEIPT_NONE },
 };
 
 const struct bus_rule *bus_rule_find(const char *member)

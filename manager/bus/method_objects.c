@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Secrets and configs: the same four methods twice. A secret's data never leaves through here. */
+/* Secrets and configs: the method's name says which. A secret's data never leaves through here. */
 #include <errno.h>
 #include <string.h>
 
@@ -7,6 +7,16 @@
 #include "bus/bus_dict.h"
 #include "bus/bus_error.h"
 #include "bus/bus_methods.h"
+
+static Pb__Kind kind_of(sd_bus_message *m)
+{
+    return strstr(sd_bus_message_get_member(m), "Secret") ? PB__KIND__SECRET : PB__KIND__CONFIG;
+}
+
+static const char *kind_name(Pb__Kind kind)
+{
+    return kind == PB__KIND__SECRET ? "secret" : "config";
+}
 
 static void on_changed(void *data, int result, const char *id, const struct error *e)
 {
@@ -59,14 +69,14 @@ static int create_from(struct swarm *s, sd_bus_message *m, Pb__Kind kind, void *
     if (r == -EINVAL)
         return error_set(e, r, "the data must come as a sealed memfd");
     if (r == -EMSGSIZE)
-        return error_set(e, r, "%s data must be larger than 0 and at most %u bytes", kind == PB__KIND__SECRET ? "secret" : "config", max);
+        return error_set(e, r, "%s data must be larger than 0 and at most %u bytes", kind_name(kind), max);
     if (r < 0)
         return r;
     *ret_size = r;
     return swarm_create_object(s, kind, name, labels, buffer, (size_t) r, on_changed, m, e);
 }
 
-static int create(struct swarm *s, sd_bus_message *m, Pb__Kind kind)
+int method_create_object(struct swarm *s, sd_bus_message *m, const struct swarm_caller *caller _unused_)
 {
     static unsigned char buffer[STORE_CONFIG_MAX];
     struct error e = { "" };
@@ -75,7 +85,7 @@ static int create(struct swarm *s, sd_bus_message *m, Pb__Kind kind)
     r = swarm_check_active(s, &e);
     if (r < 0)
         return bus_reply_error(m, r, &e);
-    r = create_from(s, sd_bus_message_ref(m), kind, buffer, &size, &e);
+    r = create_from(s, sd_bus_message_ref(m), kind_of(m), buffer, &size, &e);
     explicit_bzero(buffer, (size_t) size);
     if (r < 0) {
         sd_bus_message_unref(m);
@@ -100,8 +110,9 @@ static int append_object(sd_bus_message *reply, const Pb__Object *object, bool w
     return r < 0 ? r : sd_bus_message_close_container(reply);
 }
 
-static int list(struct swarm *s, sd_bus_message *m, Pb__Kind kind)
+int method_list_objects(struct swarm *s, sd_bus_message *m, const struct swarm_caller *caller _unused_)
 {
+    const Pb__Kind kind = kind_of(m);
     _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
     struct error e = { "" };
     int r;
@@ -119,10 +130,11 @@ static int list(struct swarm *s, sd_bus_message *m, Pb__Kind kind)
     return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
 }
 
-static int inspect(struct swarm *s, sd_bus_message *m, Pb__Kind kind)
+int method_inspect_object(struct swarm *s, sd_bus_message *m, const struct swarm_caller *caller _unused_)
 {
     _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-    const char *kind_name = kind == PB__KIND__SECRET ? "secret" : "config", *name;
+    const Pb__Kind kind = kind_of(m);
+    const char *name;
     const Pb__Object *object;
     struct error e = { "" };
     int r;
@@ -135,16 +147,16 @@ static int inspect(struct swarm *s, sd_bus_message *m, Pb__Kind kind)
         return bus_reply_error(m, r, &e);
     r = store_find_object(swarm_store(s), kind, name, &object);
     if (r == -ENOTUNIQ)
-        return bus_reply_error(m, error_set(&e, r, "%s %.64s is ambiguous: give more of its ID", kind_name, name), &e);
+        return bus_reply_error(m, error_set(&e, r, "%s %.64s is ambiguous: give more of its ID", kind_name(kind), name), &e);
     if (r < 0)
-        return bus_reply_error(m, error_set(&e, r, "%s %.64s not found", kind_name, name), &e);
+        return bus_reply_error(m, error_set(&e, r, "%s %.64s not found", kind_name(kind), name), &e);
     r = sd_bus_message_new_method_return(m, &reply);
     if (r >= 0)
         r = append_object(reply, object, kind == PB__KIND__CONFIG);
     return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
 }
 
-static int remove_object(struct swarm *s, sd_bus_message *m, Pb__Kind kind)
+int method_remove_object(struct swarm *s, sd_bus_message *m, const struct swarm_caller *caller _unused_)
 {
     struct error e = { "" };
     const char *name;
@@ -153,50 +165,10 @@ static int remove_object(struct swarm *s, sd_bus_message *m, Pb__Kind kind)
     r = sd_bus_message_read(m, "s", &name);
     if (r < 0)
         return r;
-    r = swarm_remove_object(s, kind, name, on_changed, sd_bus_message_ref(m), &e);
+    r = swarm_remove_object(s, kind_of(m), name, on_changed, sd_bus_message_ref(m), &e);
     if (r < 0) {
         sd_bus_message_unref(m);
         return bus_reply_error(m, r, &e);
     }
     return 1;
-}
-
-int method_create_secret(struct swarm *s, sd_bus_message *m, const struct swarm_caller *caller _unused_)
-{
-    return create(s, m, PB__KIND__SECRET);
-}
-
-int method_list_secrets(struct swarm *s, sd_bus_message *m, const struct swarm_caller *caller _unused_)
-{
-    return list(s, m, PB__KIND__SECRET);
-}
-
-int method_inspect_secret(struct swarm *s, sd_bus_message *m, const struct swarm_caller *caller _unused_)
-{
-    return inspect(s, m, PB__KIND__SECRET);
-}
-
-int method_remove_secret(struct swarm *s, sd_bus_message *m, const struct swarm_caller *caller _unused_)
-{
-    return remove_object(s, m, PB__KIND__SECRET);
-}
-
-int method_create_config(struct swarm *s, sd_bus_message *m, const struct swarm_caller *caller _unused_)
-{
-    return create(s, m, PB__KIND__CONFIG);
-}
-
-int method_list_configs(struct swarm *s, sd_bus_message *m, const struct swarm_caller *caller _unused_)
-{
-    return list(s, m, PB__KIND__CONFIG);
-}
-
-int method_inspect_config(struct swarm *s, sd_bus_message *m, const struct swarm_caller *caller _unused_)
-{
-    return inspect(s, m, PB__KIND__CONFIG);
-}
-
-int method_remove_config(struct swarm *s, sd_bus_message *m, const struct swarm_caller *caller _unused_)
-{
-    return remove_object(s, m, PB__KIND__CONFIG);
 }

@@ -45,12 +45,13 @@ int swarm_error_locked(struct error *e);
 void swarm_event(struct swarm *s, enum swarm_event event, const struct swarm_request *r, int keyslot, uint32_t generation, const char *text);
 int64_t swarm_now(void); /* microseconds since 1970 */
 
-/* ---- steps.c: lifecycle thread; each waits for the loop's thread */
+/* ---- steps.c and steps_replica.c: lifecycle thread; each waits for the loop's thread */
 void step_set_state(struct swarm *s, enum swarm_state state, const char *why);
 enum swarm_state step_get_state(struct swarm *s);
 int step_require_active(struct swarm *s, struct error *e); /* as swarm_check_active */
 int step_propose(struct swarm *s, const Pb__Command *command);
 int step_cluster(struct swarm *s, Pb__Cluster **ret);                 /* a copy: cluster_free() */
+int step_active_cluster(struct swarm *s, Pb__Cluster **ret, struct error *e); /* the same, or why the manager is not active */
 int step_node(struct swarm *s, const char *id, Pb__Node **ret);       /* a copy: node_free() */
 void cluster_free(Pb__Cluster *c);
 void node_free(Pb__Node *n);

@@ -14,9 +14,7 @@ int verb_rotate_join_token(struct swarm *s, struct swarm_request *r)
     unsigned char digest[32];
     int result;
 
-    result = step_require_active(s, &r->error);
-    if (result == 0)
-        result = step_cluster(s, &cluster);
+    result = step_active_cluster(s, &cluster, &r->error);
     if (result == 0)
         result = secret_random(JOIN_TOKEN_SECRET_SIZE, &half);
     if (result == 0)

@@ -40,9 +40,7 @@ int verb_rotate_unlock_key(struct swarm *s, struct swarm_request *r)
     _cleanup_(cluster_freep) Pb__Cluster *cluster = NULL;
     int result;
 
-    result = step_require_active(s, &r->error);
-    if (result == 0)
-        result = step_cluster(s, &cluster);
+    result = step_active_cluster(s, &cluster, &r->error);
     if (result < 0)
         return result;
     if (!cluster->autolock)
@@ -61,9 +59,7 @@ int verb_enable_autolock(struct swarm *s, struct swarm_request *r)
     _cleanup_(cluster_freep) Pb__Cluster *cluster = NULL;
     int result;
 
-    result = step_require_active(s, &r->error);
-    if (result == 0)
-        result = step_cluster(s, &cluster);
+    result = step_active_cluster(s, &cluster, &r->error);
     if (result < 0)
         return result;
     if (cluster->autolock) {
@@ -81,9 +77,7 @@ int verb_disable_autolock(struct swarm *s, struct swarm_request *r)
     _cleanup_(cluster_freep) Pb__Cluster *cluster = NULL;
     int result;
 
-    result = step_require_active(s, &r->error);
-    if (result == 0)
-        result = step_cluster(s, &cluster);
+    result = step_active_cluster(s, &cluster, &r->error);
     if (result < 0)
         return result;
     if (cluster->autolock || cluster->next_unlock_key.len > 0) {
