@@ -100,8 +100,8 @@ freed() {
     [ -n "$tunables" ] || fail "swarm-manager.service sets no tunables"
     env -u GLIBC_TUNABLES -u MALLOC_PERTURB_ "$argument" && fail "the check finds nothing without the tunables either"
     env "$tunables" "$argument" || fail "$tunables leaves freed memory as it was"
-    for helper in swarm-ask swarm-seal; do
-        grep -qF -- "-E $tunables " "$units/$helper.service" || fail "$helper.service has other tunables"
+    for helper in swarm-ask swarm-seal@; do
+        grep -qE "^Environment=(.* )?$tunables\$" "$units/$helper.service" || fail "$helper.service has other tunables"
     done
 }
 
