@@ -21,7 +21,7 @@ static int split(const char *given, char host[static HOST_MAX], unsigned *ret_po
     unsigned long number = ADDRESS_PORT_DEFAULT;
     size_t n;
 
-    if (inet_pton(AF_INET6, given, &v6) == 1)
+    if (inet_pton(AF_INET6, given, &v6) == 1 || (end && strchr(end, ']')))
         end = NULL;
     if (end) {
         port = end + 1;
