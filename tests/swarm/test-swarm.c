@@ -21,7 +21,7 @@
 
 static char root[] = "/tmp/test-swarm-XXXXXX";
 static char state[PATH_MAX], credentials[PATH_MAX], seal_socket[64];
-static bool seal_fails;
+static _Atomic bool seal_fails;
 
 static struct {
     uv_loop_t loop;
