@@ -23,6 +23,7 @@ struct bus_callers {
     struct known known[KNOWN_MAX];
     unsigned next;
     unsigned pending;
+    unsigned asking; /* of those, the ones that polkit is asked about */
     bool orphaned; /* goes with the last admission, which a lost connection may keep for a while */
 };
 
@@ -31,6 +32,7 @@ struct admission {
     const struct bus_rule *rule;
     sd_bus_message *message;
     uid_t uid;
+    bool asking;
 };
 
 static void admission_free(void *data)
@@ -38,6 +40,8 @@ static void admission_free(void *data)
     struct admission *a = data;
     struct bus_callers *c = a->callers;
 
+    if (a->asking)
+        c->asking--;
     sd_bus_message_unref(a->message);
     free(a);
     if (--c->pending == 0 && c->orphaned)
@@ -137,9 +141,16 @@ static int call_async(sd_bus_message *call, sd_bus_message_handler_t cb, struct 
 static int ask_polkit(struct admission **a)
 {
     _cleanup_(sd_bus_message_unrefp) sd_bus_message *call = NULL;
+    struct bus_callers *c = (*a)->callers;
     sd_bus_message *m = (*a)->message;
+    struct error e;
     int r, interactive;
 
+    /* root never gets here, so nobody can keep root out by letting polkit ask */
+    if (c->asking >= BUS_CHECKS_MAX)
+        return bus_reply_error(m, error_set(&e, -EAGAIN, "too many callers wait for authorization: try again"), &e);
+    c->asking++;
+    (*a)->asking = true;
     interactive = sd_bus_message_get_allow_interactive_authorization(m);
     r = sd_bus_message_new_method_call(sd_bus_message_get_bus(m), &call, "org.freedesktop.PolicyKit1", "/org/freedesktop/PolicyKit1/Authority",
                                        "org.freedesktop.PolicyKit1.Authority", "CheckAuthorization");
@@ -195,7 +206,6 @@ int bus_callers_admit(struct bus_callers *c, sd_bus_message *m, const struct bus
     _cleanup_(admission_freep) struct admission *a = NULL;
     const char *sender = sd_bus_message_get_sender(m);
     const struct known *k;
-    struct error e;
     int r;
 
     if (!sender)
@@ -203,10 +213,6 @@ int bus_callers_admit(struct bus_callers *c, sd_bus_message *m, const struct bus
     k = find(c, sender);
     if (!rule->action || (k && (k->uid == 0 || (k->has_key && rule->receipt == RECEIPT_TAKES))))
         return call_handler(c, m, rule, k ? k->uid : (uid_t) -1);
-    if (c->pending >= BUS_CALLS_PENDING_MAX) {
-        (void) error_set(&e, 0, "too many callers wait for authorization: try again");
-        return bus_reply_error(m, -EAGAIN, &e);
-    }
     a = calloc(1, sizeof(*a));
     if (!a)
         return bus_reply_error(m, -ENOMEM, NULL);

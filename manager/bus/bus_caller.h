@@ -8,7 +8,7 @@
 /* Finds out who sent a call and whether polkit lets them. */
 struct bus_callers;
 
-#define BUS_CALLS_PENDING_MAX 128
+#define BUS_CHECKS_MAX 128 /* questions to polkit at once */
 
 struct bus_callers *bus_callers_new(struct swarm *swarm);
 void bus_callers_free(struct bus_callers *c);

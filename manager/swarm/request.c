@@ -44,14 +44,25 @@ static void done(void *data, int result)
 {
     struct swarm_request *r = data;
 
+    if (r->verb == SWARM_LIST_KEYSLOTS)
+        r->swarm->listings--;
     r->result = result;
     if (result < 0 && r->error.text[0] == '\0')
         (void) error_set(&r->error, result, "%s", strerror(-result));
     r->done(r->data, r);
 }
 
+/* Anybody may list keyslots, so that must not fill the queue. */
 int swarm_submit(struct swarm *s, struct swarm_request *request)
 {
+    bool lists = request->verb == SWARM_LIST_KEYSLOTS;
+    int r;
+
+    if (lists && s->listings >= LIFECYCLE_QUEUE_MAX / 4)
+        return -EAGAIN;
     request->swarm = s;
-    return lifecycle_submit(s->lifecycle, run, done, request);
+    r = lifecycle_submit(s->lifecycle, run, done, request);
+    if (r == 0 && lists)
+        s->listings++;
+    return r;
 }

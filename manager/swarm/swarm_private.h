@@ -28,6 +28,7 @@ struct swarm {
     struct replica *replica;
     struct keyring *keyring;
     struct node_file node;
+    unsigned listings; /* of keyslots that wait or run */
     void (*closed)(void *data);
     void *closed_data;
 

@@ -17,6 +17,7 @@
 #include "swarm/swarm.h"
 #include "test.h"
 
+#define LISTS 4 /* of keyslots at once */
 #define TYPE_SIZE 32 /* what stands before the payload in a credential of the host key */
 
 static char root[] = "/tmp/test-swarm-XXXXXX";
@@ -467,6 +468,31 @@ static void test_leftovers(void)
     stop();
 }
 
+/* What anybody may ask does not keep others from being served. */
+static void test_listings(void)
+{
+    struct swarm_request *lists[LISTS], *refused = swarm_request_new(SWARM_LIST_KEYSLOTS);
+    bool done[LISTS] = { false };
+
+    start();
+    for (unsigned i = 0; i < LISTS; i++) {
+        lists[i] = swarm_request_new(SWARM_LIST_KEYSLOTS);
+        lists[i]->done = on_done;
+        lists[i]->data = &done[i];
+        CHECK_OK(swarm_submit(m.swarm, lists[i]));
+    }
+    CHECK(swarm_submit(m.swarm, refused) == -EAGAIN);
+    CHECK_OK(init(false, NULL, NULL));
+    for (unsigned i = 0; i < LISTS; i++) {
+        CHECK(done[i] && lists[i]->result == -ESRCH);
+        swarm_request_free(lists[i]);
+    }
+    swarm_request_free(refused);
+    CHECK_OK(simple(SWARM_LIST_KEYSLOTS));
+    CHECK_OK(leave(true));
+    stop();
+}
+
 static int remove_one(const char *path, const struct stat *st _unused_, int type _unused_, struct FTW *f _unused_)
 {
     return remove(path);
@@ -494,6 +520,7 @@ int main(void)
     test_on_and_off();
     test_seal_fails();
     test_leftovers();
+    test_listings();
 
     (void) shutdown(fd, SHUT_RDWR);
     (void) pthread_join(thread, NULL);
