@@ -129,32 +129,41 @@ static int retire_old_keyslots(struct swarm *s, const Pb__Cluster *cluster, stru
     return r < 0 ? r : lock_record_generation(s, cluster->unlock_generation);
 }
 
+/* Brings the disk to what the swarm's settings say; goes on from whatever an earlier attempt reached. */
+static int enforce(struct swarm *s, const Pb__Cluster *cluster, struct error *e)
+{
+    int r;
+
+    if (!s->keys_locked)
+        return lock_arm(s, e);
+    r = retire_old_keyslots(s, cluster, e);
+    if (r == 0 && s->bundle->n_deks > 1)
+        r = lock_finish_rewrite(s, e);
+    return r;
+}
+
 int unlock_key_confirm(struct swarm *s, uint32_t generation, const struct swarm_request *request, struct error *e)
 {
     _cleanup_(cluster_freep) Pb__Cluster *cluster = NULL;
+    enum swarm_event event = s->keys_locked ? SWARM_EVENT_KEY_CONFIRMED : SWARM_EVENT_AUTOLOCK_ON;
+    bool news;
     int r;
 
     r = step_cluster(s, &cluster);
     if (r < 0)
         return r;
-    if (cluster->next_unlock_key.len == 0 && cluster->autolock && cluster->unlock_generation == generation && s->keys_locked)
-        return 0;
-    if (cluster->next_unlock_key.len > 0 && cluster->next_unlock_generation == generation) {
-        r = promote_next(s, cluster);
-        if (r < 0)
-            return error_set(e, r, "the unlock key cannot be brought into force: %s", strerror(-r));
-    } else if (!cluster->autolock || cluster->unlock_generation != generation)
+    if (cluster->next_unlock_key.len == 0 && !cluster->autolock)
+        return error_set(e, -ENODATA, "no unlock key is set");
+    news = cluster->next_unlock_key.len > 0 || !s->keys_locked;
+    if (generation != (cluster->next_unlock_key.len > 0 ? cluster->next_unlock_generation : cluster->unlock_generation))
         return error_set(e, -ESTALE, "there is a newer unlock key: get it with \"swarmctl unlock-key\"");
-
-    if (s->keys_locked) {
-        r = retire_old_keyslots(s, cluster, e);
-        if (r == 0)
-            swarm_event(s, SWARM_EVENT_KEY_CONFIRMED, request, -1, generation, NULL);
-        return r;
-    }
-    r = lock_arm(s, e);
-    if (r == 0)
-        swarm_event(s, SWARM_EVENT_AUTOLOCK_ON, request, -1, generation, NULL);
+    if (cluster->next_unlock_key.len > 0)
+        r = promote_next(s, cluster);
+    if (r < 0)
+        return error_set(e, r, "the unlock key cannot be brought into force: %s", strerror(-r));
+    r = enforce(s, cluster, e);
+    if (r == 0 && news)
+        swarm_event(s, event, request, -1, generation, NULL);
     return r;
 }
 

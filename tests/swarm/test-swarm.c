@@ -322,7 +322,7 @@ static void test_open(void)
     CHECK_OK(create("a"));
     CHECK(create("a") == -EEXIST && create("-") == -EINVAL);
     CHECK(simple(SWARM_ROTATE_UNLOCK_KEY) == -EOPNOTSUPP && unlock("x", 1) == -EALREADY && init(false, NULL, NULL) == -EALREADY);
-    CHECK(leave(false) == -EBUSY);
+    CHECK(leave(false) == -EBUSY && confirm(0) == -ENODATA && confirm(1) == -ENODATA);
     stop();
     start();
     CHECK(swarm_state(m.swarm) == SWARM_ACTIVE && has("a"));
@@ -364,6 +364,7 @@ static void test_locked(void)
     /* until it is confirmed, both keys unlock; then the new one only */
     CHECK_OK(secret_copy(key.data, key.size, &old));
     CHECK_OK(new_key(SWARM_ROTATE_UNLOCK_KEY, &key, &generation));
+    CHECK(confirm(generation - 1) == -ESTALE && confirm(generation + 1) == -ESTALE); /* and destroys no keyslot */
     stop();
     start();
     CHECK_OK(unlock(old.data, old.size));
