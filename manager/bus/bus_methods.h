@@ -5,8 +5,8 @@
 
 #include "swarm/swarm.h"
 
-/* The methods of org.swarm.Manager1, the same function for secrets and configs, called once the caller is authorised. Each answers m now or later; a negative errno that it
- * returns is answered for it. */
+/* The methods of org.swarm.Manager1, the same function for secrets and configs, called once the caller is authorised. Each answers m now or
+ * later; a negative errno that it returns is answered for it. */
 typedef int (*bus_handler)(struct swarm *s, sd_bus_message *m, const struct swarm_caller *caller);
 
 int method_info(struct swarm *s, sd_bus_message *m, const struct swarm_caller *caller);

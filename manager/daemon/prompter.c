@@ -80,7 +80,8 @@ static void ask(struct prompter *p)
 
     if (!p->wanted || p->prompt || p->answered)
         return;
-    (void) snprintf(message, sizeof(message), "%sPlease enter the unlock key of swarm node %.64s:", p->wrong ? "Wrong key. " : p->failed ? "Unlocking failed, see the journal. " : "", p->hostname);
+    (void) snprintf(message, sizeof(message), "%sPlease enter the unlock key of swarm node %.64s:",
+                    p->wrong ? "Wrong key. " : p->failed ? "Unlocking failed, see the journal. " : "", p->hostname);
     r = prompt_start(p->again.loop, p->socket, message, !p->asked, on_answer, p, &p->prompt);
     if (r < 0) {
         if (!p->asked)
