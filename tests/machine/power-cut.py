@@ -111,7 +111,10 @@ def check(operator):
         now = state()
     if now != "active":
         raise AssertionError(f"the manager is {now}: {run('swarmctl', 'info').stdout}")
-    there = {s["Name"] for s in json.loads(run("swarmctl", "secret", "ls", "--json").stdout)}
+    secrets = run("swarmctl", "secret", "ls", "--json")
+    if secrets.returncode != 0:
+        raise AssertionError(f"secret ls, {secrets.returncode}: {secrets.stderr}")
+    there = {s["Name"] for s in json.loads(secrets.stdout)}
     if operator.leaving:  # the power went before or after the new swarm was made
         operator.leaving = False
         operator.certain &= there
