@@ -35,8 +35,13 @@ machine_cgroup() {
     echo "$(cgroup_mount)/$INSTANCE/$1"
 }
 
-# Prints the host's number of the machine's process 1.
+# Prints the host's number of the machine's process 1. It changes its cgroup while it boots, and may be in neither list that is read: so
+# three looks.
 machine_process() {
+    look_for_process_1 "$1" || look_for_process_1 "$1" || look_for_process_1 "$1"
+}
+
+look_for_process_1() {
     local cgroup process key ids
     cgroup=$(machine_cgroup "$1")/nspawn/payload
     # shellcheck disable=SC2013 # words
