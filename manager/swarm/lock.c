@@ -197,6 +197,20 @@ void lock_forget(struct swarm *s)
     memset(&s->file, 0, sizeof(s->file));
 }
 
+/* Takes the credential out of the folder that systemd loads before it is overwritten: a half erased one would keep the manager from starting,
+ * and so from sweeping. */
+static int erase_credential(const struct swarm_files *f, struct error *e)
+{
+    int r;
+
+    if (rename(f->credential, f->erasing) < 0 && errno != ENOENT)
+        return error_set(e, -errno, "%s cannot be removed: %s", f->credential, strerror(errno));
+    r = folder_sync(f->credential);
+    if (r == 0)
+        r = folder_sync(f->erasing);
+    return r < 0 ? r : file_erase(f->erasing, e);
+}
+
 /* node.json.sweep says that what lies here belongs to no swarm (yet, or any more): a start that finds it wipes. The keys go first: without
  * them the rest cannot be read. */
 int lock_wipe(struct swarm *s, struct error *e)
@@ -210,7 +224,7 @@ int lock_wipe(struct swarm *s, struct error *e)
         first = folder_sync(f->sweep);
     if (first < 0)
         return first;
-    r = file_erase(f->credential, e);
+    r = erase_credential(f, e);
     first = first < 0 ? first : r;
     r = keyslots_erase(f->keyslots, e);
     first = first < 0 ? first : r;

@@ -88,6 +88,8 @@ static int set_paths(struct swarm *s)
     if (r == 0)
         r = path_join(f->credential, s->folder, "creds/keys");
     if (r == 0)
+        r = path_join(f->erasing, s->folder, ".keys.erasing");
+    if (r == 0)
         r = path_join(f->raft, s->folder, "raft");
     if (r == 0)
         r = path_join(f->highwater, s->folder, "highwater");

@@ -12,7 +12,8 @@
 #define CREDENTIAL_NAME "swarm_keys"
 
 struct swarm_files {
-    char node[PATH_MAX], sweep[PATH_MAX], keyslots[PATH_MAX], credential_folder[PATH_MAX], credential[PATH_MAX], raft[PATH_MAX], highwater[PATH_MAX];
+    char node[PATH_MAX], sweep[PATH_MAX], keyslots[PATH_MAX], credential_folder[PATH_MAX], credential[PATH_MAX], erasing[PATH_MAX];
+    char raft[PATH_MAX], highwater[PATH_MAX];
 };
 
 /* Fields of the first group belong to the loop's thread, those of the second to the lifecycle thread. */

@@ -449,7 +449,7 @@ static void test_seal_fails(void)
 /* What a power cut in the midst of init or leave leaves is wiped; what merely lost its node.json is not. */
 static void test_leftovers(void)
 {
-    char from[PATH_MAX], to[PATH_MAX];
+    char from[PATH_MAX], to[PATH_MAX], credential[PATH_MAX], erasing[PATH_MAX];
 
     CHECK_OK(path_join(from, state, "node.json"));
     CHECK_OK(path_join(to, state, "node.json.sweep"));
@@ -459,6 +459,16 @@ static void test_leftovers(void)
     CHECK_OK(rename(from, to));
     start();
     CHECK(swarm_state(m.swarm) == SWARM_INACTIVE && !exists("creds/keys") && !exists("raft"));
+    CHECK_OK(init(false, NULL, NULL));
+    stop();
+
+    /* a leave that was cut off while it erased the credential: systemd must not be shown what is left of that */
+    CHECK_OK(rename(from, to));
+    CHECK_OK(path_join(credential, state, "creds/keys"));
+    CHECK_OK(path_join(erasing, state, ".keys.erasing"));
+    CHECK_OK(rename(credential, erasing));
+    start();
+    CHECK(swarm_state(m.swarm) == SWARM_INACTIVE && !exists(".keys.erasing") && !exists("node.json.sweep"));
     CHECK_OK(init(false, NULL, NULL));
     stop();
     CHECK_OK(unlink(from));
