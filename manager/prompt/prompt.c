@@ -6,7 +6,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-#include "ask_protocol.h"
+#include "ask/ask_protocol.h"
 #include "basic/cleanup.h"
 
 struct prompt {

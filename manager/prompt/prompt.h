@@ -6,7 +6,7 @@
 
 #include "basic/secret.h"
 
-/* A question to the person at the console or at `systemctl start`, through the helper swarm-ask (agent/ask_protocol.h). */
+/* A question to the person at the console or at `systemctl start`, through the helper swarm-ask (agent/ask/ask_protocol.h). */
 struct prompt;
 
 /* Called once per prompt, from the loop; the prompt is gone by then, and a new one may be started. result is 0 with the answer (0 to 1024

@@ -3,8 +3,8 @@
 #include <errno.h>
 #include <stdint.h>
 
-#include "answer.h"
-#include "request.h"
+#include "ask/answer.h"
+#include "ask/request.h"
 #include "test.h"
 
 static int request(const char *head, const char *message, struct request *ret)

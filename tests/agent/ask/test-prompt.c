@@ -5,7 +5,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "ask_protocol.h"
+#include "ask/ask_protocol.h"
 #include "prompt/prompt.h"
 #include "test.h"
 

@@ -5,7 +5,7 @@
 #include <sys/un.h>
 
 #include "basic/error.h"
-#include "request.h"
+#include "ask/request.h"
 
 #define QUERY_FOLDER "/run/systemd/ask-password"
 

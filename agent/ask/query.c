@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "query.h"
+#include "ask/query.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -4,7 +4,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "ask_protocol.h"
+#include "ask/ask_protocol.h"
 
 /* What a password agent sends (https://systemd.io/PASSWORD_AGENTS/): '+' and one or more passwords, each but the last ended by a NUL, or
  * '-'. A receive buffer of this size always holds the first password and its end. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "answer.h"
+#include "ask/answer.h"
 
 #include <errno.h>
 #include <string.h>

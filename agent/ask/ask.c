@@ -14,11 +14,11 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include "answer.h"
+#include "ask/answer.h"
 #include "basic/cleanup.h"
 #include "basic/secret.h"
-#include "query.h"
-#include "request.h"
+#include "ask/query.h"
+#include "ask/request.h"
 
 #define REQUEST_TIMEOUT_MS 10000
 

@@ -14,8 +14,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "answer.h"
-#include "query.h"
+#include "ask/answer.h"
+#include "ask/query.h"
 #include "test.h"
 
 #define NOBODY 65534

@@ -4,7 +4,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "ask_protocol.h"
+#include "ask/ask_protocol.h"
 
 /* What the manager wants asked. */
 struct request {
