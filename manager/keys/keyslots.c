@@ -40,7 +40,7 @@ static int format(struct lock *lock, const struct secret *kek, struct error *e)
     if (r == 0)
         r = crypt_set_data_offset(lock->cd, LOCK_FILE_SIZE / 512);
     if (r == 0)
-        r = lock_set_pbkdf(lock, lock_iterations());
+        r = lock_set_pbkdf(lock, STRETCH_KEY, lock_new_cost(STRETCH_KEY));
     if (r == 0)
         r = crypt_format(lock->cd, CRYPT_LUKS2, "aes", "xts-plain64", NULL, (const char *) kek->data, kek->size, &params);
     return r < 0 ? lock_failed(lock, r, "make", e) : 0;

@@ -27,11 +27,22 @@ enum keyslot_state {
     KEYSLOT_FOREIGN,  /* not an unlock key: made by another tool or for another method */
 };
 
+#define KEYSLOT_KIND_MAX 64
+#define KEYSLOT_BINDING_MAX 256
+#define KEYSLOT_AREA_LEN 64
+
 struct keyslot {
     int slot;
-    char kind[64];       /* "unlock-key", "passphrase" without a token, or the token's type (clevis, systemd-tpm2, …) */
+    char kind[KEYSLOT_KIND_MAX]; /* "unlock-key", "passphrase" without a token, or as binding_describe() says of the token */
+    char binding[KEYSLOT_BINDING_MAX];
     uint32_t generation; /* 0 when foreign */
     enum keyslot_state state;
+};
+
+/* How a passphrase is stretched: a random one needs little, a person's word much. */
+enum keyslot_stretch {
+    STRETCH_KEY,   /* PBKDF2, 1000 iterations and some */
+    STRETCH_HUMAN, /* Argon2id, 4 passes over 64 MiB and some */
 };
 
 const char *keyslot_state_to_string(enum keyslot_state state);
@@ -59,6 +70,25 @@ int keyslots_retire(const char *path, const struct secret *passphrase, uint32_t 
 /* Removes own tokens that no keyslot is left for, and keyslots that were being added or destroyed when the power went (named by an own
  * intent token). Foreign keyslots and tokens stay. */
 int keyslots_collect(const char *path, struct error *e);
+
+/* Adds a foreign keyslot: one with the LUKS2 token of a method (JSON; its "keyslots" is set here), or a passphrase when token is NULL. Proves that
+ * it opens before its token is written; killed before, it is collected. Leaves a slot free for the next rotation, else -ENOSPC, unless
+ * it is to replace another one. -EINVAL when token is no token. */
+int keyslots_add_method(const char *path, const struct secret *kek, const struct secret *passphrase, enum keyslot_stretch stretch,
+                        const char *token, bool replaces, int *ret_slot, struct error *e);
+
+/* Destroys a foreign keyslot with its tokens, after unlock_key was seen to open an unlock key's keyslot. -ENOENT: no such keyslot; -EBUSY: it
+ * holds an unlock key, or nothing else would open. */
+int keyslots_remove_method(const char *path, int slot, const struct secret *unlock_key, struct error *e);
+
+/* Whether passphrase opens this very keyslot. -ENOENT, -EKEYREJECTED. ret_slot may be NULL. */
+int keyslots_prove(const char *path, int slot, const struct secret *passphrase, struct keyslot *ret_slot, struct error *e);
+
+/* The JSON of the slot's first token that is not ours, from malloc. -ENOENT when the slot or its token is missing. */
+int keyslots_token(const char *path, int slot, char **ret, struct error *e);
+
+/* The digest of the slot's area: what tells it from another one that later gets the same number. -ENOENT. */
+int keyslots_area(const char *path, int slot, char ret[static KEYSLOT_AREA_LEN + 1], struct error *e);
 
 /* Up to KEYSLOTS_MAX entries into keyslots, their number returned. */
 int keyslots_list(const char *path, struct keyslot keyslots[static KEYSLOTS_MAX], struct error *e);

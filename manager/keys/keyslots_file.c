@@ -10,6 +10,10 @@
 #define AREA_SIZE_MAX (4U * 1024 * 1024)
 #define ITERATIONS_MIN 1000       /* the least that libcryptsetup takes, and what other tools use for keys */
 #define ITERATIONS_SPREAD 999
+#define ARGON2_KIB (64U * 1024) /* with 4 passes some 200 ms, and bearable for a manager whose memory is bounded (RFC 9106, section 4) */
+#define ARGON2_SPREAD 1024
+#define ARGON2_PASSES 4
+#define TRIES_MAX 20
 
 static void remember(int level, const char *message, void *userdata)
 {
@@ -136,6 +140,19 @@ const char *lock_token_type(struct lock *lock, int slot)
     return NULL;
 }
 
+const char *lock_token(struct lock *lock, int slot)
+{
+    for (int id = 0; id < LOCK_SLOTS_MAX; id++) {
+        const char *type = NULL, *json;
+
+        (void) crypt_token_status(lock->cd, id, &type);
+        if (type && strcmp(type, KEYSLOT_TOKEN_TYPE) != 0 && crypt_token_is_assigned(lock->cd, id, slot) == 0 &&
+            crypt_token_json_get(lock->cd, id, &json) >= 0)
+            return json;
+    }
+    return NULL;
+}
+
 int lock_try(struct lock *lock, int slot, const struct secret *passphrase, struct secret *ret_kek)
 {
     _cleanup_(secret_done) struct secret kek = SECRET_NULL;
@@ -153,27 +170,40 @@ int lock_try(struct lock *lock, int slot, const struct secret *passphrase, struc
     return 0;
 }
 
-uint32_t lock_iterations(void)
+uint32_t lock_new_cost(enum keyslot_stretch stretch)
 {
-    return ITERATIONS_MIN + 1 + randombytes_uniform(ITERATIONS_SPREAD);
+    return stretch == STRETCH_HUMAN ? ARGON2_KIB + randombytes_uniform(ARGON2_SPREAD) : ITERATIONS_MIN + 1 + randombytes_uniform(ITERATIONS_SPREAD);
 }
 
-int lock_set_pbkdf(struct lock *lock, uint32_t iterations)
+bool lock_has_cost(struct lock *lock, int slot, uint32_t cost)
 {
-    /* An unlock key has 256 random bits: stretching would not add to them. */
-    struct crypt_pbkdf_type pbkdf = {
-        .type = CRYPT_KDF_PBKDF2,
+    struct crypt_pbkdf_type pbkdf;
+
+    if (crypt_keyslot_get_pbkdf(lock->cd, slot, &pbkdf) < 0)
+        return false;
+    return cost == (strcmp(pbkdf.type, CRYPT_KDF_PBKDF2) == 0 ? pbkdf.iterations : pbkdf.max_memory_kb);
+}
+
+int lock_set_pbkdf(struct lock *lock, enum keyslot_stretch stretch, uint32_t cost)
+{
+    static const struct crypt_pbkdf_type key = { .type = CRYPT_KDF_PBKDF2, .hash = "sha256", .flags = CRYPT_PBKDF_NO_BENCHMARK };
+    static const struct crypt_pbkdf_type human = {
+        .type = CRYPT_KDF_ARGON2ID,
         .hash = "sha256",
-        .iterations = iterations,
+        .iterations = ARGON2_PASSES,
+        .parallel_threads = 1,
         .flags = CRYPT_PBKDF_NO_BENCHMARK,
     };
+    struct crypt_pbkdf_type pbkdf = stretch == STRETCH_HUMAN ? human : key;
 
+    *(stretch == STRETCH_HUMAN ? &pbkdf.max_memory_kb : &pbkdf.iterations) = cost;
     return crypt_set_pbkdf_type(lock->cd, &pbkdf);
 }
 
-int lock_fill(struct lock *lock, int slot, const struct secret *kek, const struct secret *passphrase, uint32_t iterations)
+int lock_fill(struct lock *lock, int slot, const struct secret *kek, const struct secret *passphrase, enum keyslot_stretch stretch,
+              uint32_t cost)
 {
-    int r = lock_set_pbkdf(lock, iterations);
+    int r = lock_set_pbkdf(lock, stretch, cost);
 
     if (r == 0)
         r = crypt_keyslot_set_encryption(lock->cd, "aes-xts-plain64", KEK_SIZE);
@@ -181,6 +211,42 @@ int lock_fill(struct lock *lock, int slot, const struct secret *kek, const struc
         r = crypt_keyslot_add_by_volume_key(lock->cd, slot, (const char *) kek->data, kek->size, (const char *) passphrase->data,
                                             passphrase->size);
     return r < 0 ? r : 0;
+}
+
+static bool is_free(struct lock *lock, int slot)
+{
+    return crypt_keyslot_status(lock->cd, slot) == CRYPT_SLOT_INACTIVE;
+}
+
+int lock_count_free(struct lock *lock)
+{
+    int n = 0;
+
+    for (int slot = 0; slot < KEYSLOTS_MAX; slot++)
+        n += is_free(lock, slot);
+    return n;
+}
+
+int lock_free_slot(struct lock *lock, struct error *e)
+{
+    for (int slot = 0; slot < KEYSLOTS_MAX; slot++)
+        if (is_free(lock, slot))
+            return slot;
+    return error_set(e, -ENOSPC, "%s has no free keyslot: remove one that is not needed with \"swarmctl keyslot remove\"", lock->path);
+}
+
+int lock_change(const char *path, int (*change)(struct lock *lock, void *what, struct error *e), void *what, struct error *e)
+{
+    int r = -ESTALE;
+
+    for (int i = 0; i < TRIES_MAX && r == -ESTALE; i++) {
+        _cleanup_(lock_done) struct lock lock = { 0 };
+
+        r = lock_load(&lock, path, e);
+        if (r == 0)
+            r = change(&lock, what, e);
+    }
+    return r == -ESTALE ? -EAGAIN : r;
 }
 
 static int read_area(const char *path, unsigned char *area, size_t size, uint64_t at)

@@ -43,15 +43,30 @@ int lock_count(struct lock *lock);
 /* The type of the first token assigned to the slot, NULL when there is none. */
 const char *lock_token_type(struct lock *lock, int slot);
 
+/* The JSON of the first token assigned to the slot that is not ours, until the lock changes; NULL when there is none. */
+const char *lock_token(struct lock *lock, int slot);
+
 /* The KEK, if passphrase opens this slot. -EPERM, or another errno of libcryptsetup. */
 int lock_try(struct lock *lock, int slot, const struct secret *passphrase, struct secret *ret_kek);
 
-/* A number of PBKDF2 iterations that hardly any other slot has: by it a slot that was being added is told from a foreign one. */
-uint32_t lock_iterations(void);
+/* A cost that hardly any other slot has: iterations of PBKDF2, or KiB of Argon2id. By it a slot that was being added is told from a
+ * foreign one. */
+uint32_t lock_new_cost(enum keyslot_stretch stretch);
+/* Whether the slot has exactly that cost. */
+bool lock_has_cost(struct lock *lock, int slot, uint32_t cost);
 /* For the slots, and the header's digest, that are made next. */
-int lock_set_pbkdf(struct lock *lock, uint32_t iterations);
+int lock_set_pbkdf(struct lock *lock, enum keyslot_stretch stretch, uint32_t cost);
 /* Fills a free slot. What libcryptsetup says. */
-int lock_fill(struct lock *lock, int slot, const struct secret *kek, const struct secret *passphrase, uint32_t iterations);
+int lock_fill(struct lock *lock, int slot, const struct secret *kek, const struct secret *passphrase, enum keyslot_stretch stretch,
+              uint32_t cost);
+/* How many of the KEYSLOTS_MAX slots are free. */
+int lock_count_free(struct lock *lock);
+/* The first free one; -ENOSPC. */
+int lock_free_slot(struct lock *lock, struct error *e);
+
+/* Does change on a freshly loaded lock, again when another program was faster: each change goes on from what it finds done. -EAGAIN when
+ * that does not end. */
+int lock_change(const char *path, int (*change)(struct lock *lock, void *what, struct error *e), void *what, struct error *e);
 
 /* The digest of a slot's area as it is in the file. -EBADMSG when the file ends before. */
 int lock_area_digest(struct lock *lock, int slot, char ret[static AREA_DIGEST_LEN + 1]);

@@ -5,6 +5,7 @@
 #include <sodium.h>
 #include <string.h>
 
+#include "keys/binding.h"
 #include "keys/unlock_key.h"
 
 void own_read(struct lock *lock, struct own_tokens *ret)
@@ -30,11 +31,8 @@ struct unlock_token *own_of_generation(struct own_tokens *tokens, uint32_t gener
 
 bool own_is_being_added(struct lock *lock, const struct unlock_token *t, int slot)
 {
-    struct crypt_pbkdf_type pbkdf;
-
     return t->state == TOKEN_ADDING && t->slot == slot && lock_has(lock, slot) && !lock_token_type(lock, slot) &&
-           crypt_keyslot_get_pbkdf(lock->cd, slot, &pbkdf) == 0 && strcmp(pbkdf.type, CRYPT_KDF_PBKDF2) == 0 &&
-           pbkdf.iterations == t->iterations;
+           lock_has_cost(lock, slot, t->iterations);
 }
 
 struct unlock_token *own_of_slot(struct lock *lock, struct own_tokens *tokens, int slot)
@@ -78,23 +76,18 @@ static enum keyslot_state public_state(enum unlock_token_state state)
 
 void own_describe(struct lock *lock, int slot, const struct unlock_token *t, struct keyslot *ret)
 {
-    const char *type = lock_token_type(lock, slot);
+    const char *token = lock_token(lock, slot);
 
-    *ret = (struct keyslot) { .slot = slot, .state = KEYSLOT_FOREIGN };
+    *ret = (struct keyslot) { .slot = slot, .kind = "passphrase", .state = KEYSLOT_FOREIGN };
     if (t) {
         ret->generation = t->generation;
         ret->state = public_state(t->state);
-        type = "unlock-key";
-    }
-    (void) snprintf(ret->kind, sizeof(ret->kind), "%s", type ? type : "passphrase");
-    /* A token's type is any text; this one goes to a terminal. */
-    for (char *p = ret->kind; *p; p++)
-        if (*p < 0x21 || *p > 0x7e)
-            *p = '?';
+        (void) strcpy(ret->kind, "unlock-key");
+    } else if (token)
+        binding_describe(token, ret->kind, ret->binding);
 }
 
-/* The proof: the new slot opens, and to the same key. */
-static int prove(struct lock *lock, int slot, const struct secret *kek, const struct secret *passphrase, struct error *e)
+int own_prove(struct lock *lock, int slot, const struct secret *kek, const struct secret *passphrase, struct error *e)
 {
     _cleanup_(secret_done) struct secret found = SECRET_NULL;
     int r = lock_try(lock, slot, passphrase, &found);
@@ -108,7 +101,7 @@ static int prove(struct lock *lock, int slot, const struct secret *kek, const st
 
 int own_finish(struct lock *lock, struct unlock_token *t, const struct secret *kek, const struct secret *passphrase, struct error *e)
 {
-    int r = prove(lock, t->slot, kek, passphrase, e);
+    int r = own_prove(lock, t->slot, kek, passphrase, e);
 
     if (r < 0)
         return r;
@@ -122,21 +115,85 @@ int own_finish(struct lock *lock, struct unlock_token *t, const struct secret *k
 int own_fill(struct lock *lock, struct unlock_token *t, const struct secret *kek, const struct secret *passphrase, bool with_intent,
              struct error *e)
 {
-    uint32_t iterations = lock_iterations();
-    int r;
+    uint32_t cost = lock_new_cost(STRETCH_KEY);
+    int r = with_intent ? own_begin(lock, t, cost, e) : 0;
 
-    if (with_intent) {
-        struct unlock_token intent = *t;
-
-        intent.state = TOKEN_ADDING;
-        intent.iterations = iterations;
-        r = unlock_token_write(lock->cd, &intent);
-        if (r < 0)
-            return lock_failed(lock, r, "add a token to", e);
-        t->id = r;
-    }
-    r = lock_fill(lock, t->slot, kek, passphrase, iterations);
+    if (r < 0)
+        return r;
+    r = lock_fill(lock, t->slot, kek, passphrase, STRETCH_KEY, cost);
     if (r < 0)
         return lock_failed(lock, r, "add a keyslot to", e);
     return own_finish(lock, t, kek, passphrase, e);
+}
+
+int own_set_state(struct lock *lock, struct unlock_token *t, enum unlock_token_state state, struct error *e)
+{
+    struct unlock_token changed = *t;
+    int r;
+
+    changed.state = state;
+    r = unlock_token_write(lock->cd, &changed);
+    if (r < 0)
+        return lock_failed(lock, r, "change a token in", e);
+    *t = changed;
+    return 0;
+}
+
+int own_remove_token(struct lock *lock, int id, struct error *e)
+{
+    int r = crypt_token_json_set(lock->cd, id, NULL);
+
+    return r < 0 ? lock_failed(lock, r, "remove a token from", e) : 0;
+}
+
+/* libcryptsetup wipes the area before it strikes the slot from the header: the intent is what a crash between leaves to find. */
+int own_destroy(struct lock *lock, struct unlock_token *t, struct error *e)
+{
+    int r = 0;
+
+    if (t->slot < 0)
+        return own_remove_token(lock, t->id, e);
+    if (t->state != TOKEN_DESTROYING)
+        r = own_set_state(lock, t, TOKEN_DESTROYING, e);
+    if (r < 0)
+        return r;
+    r = crypt_keyslot_destroy(lock->cd, t->slot);
+    if (r < 0)
+        return lock_failed(lock, r, "destroy a keyslot in", e);
+    return own_remove_token(lock, t->id, e);
+}
+
+int own_collect_adding(struct lock *lock, const struct unlock_token *t, struct error *e)
+{
+    if (own_is_being_added(lock, t, t->slot)) {
+        int r = crypt_keyslot_destroy(lock->cd, t->slot);
+
+        if (r < 0)
+            return lock_failed(lock, r, "destroy a keyslot in", e);
+    }
+    return own_remove_token(lock, t->id, e);
+}
+
+int own_collect_added(struct lock *lock, struct own_tokens *tokens, struct error *e)
+{
+    int r = 0;
+
+    for (unsigned i = 0; i < tokens->n && r == 0; i++)
+        if (tokens->t[i].state == TOKEN_ADDING)
+            r = own_collect_adding(lock, &tokens->t[i], e);
+    return r;
+}
+
+int own_begin(struct lock *lock, struct unlock_token *t, uint32_t cost, struct error *e)
+{
+    struct unlock_token intent = *t;
+    int r;
+
+    intent.state = TOKEN_ADDING;
+    intent.iterations = cost;
+    r = unlock_token_write(lock->cd, &intent);
+    if (r < 0)
+        return lock_failed(lock, r, "add a token to", e);
+    t->id = r;
+    return 0;
 }

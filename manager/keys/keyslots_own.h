@@ -38,5 +38,21 @@ void own_describe(struct lock *lock, int slot, const struct unlock_token *t, str
 int own_fill(struct lock *lock, struct unlock_token *t, const struct secret *kek, const struct secret *passphrase, bool with_intent,
              struct error *e);
 
+/* The intent to fill t->slot at that cost; t->id is its token then. */
+int own_begin(struct lock *lock, struct unlock_token *t, uint32_t cost, struct error *e);
+
+/* The slot opens with passphrase, and to this KEK. */
+int own_prove(struct lock *lock, int slot, const struct secret *kek, const struct secret *passphrase, struct error *e);
+
 /* The last steps of own_fill: proof, token. */
 int own_finish(struct lock *lock, struct unlock_token *t, const struct secret *kek, const struct secret *passphrase, struct error *e);
+
+int own_set_state(struct lock *lock, struct unlock_token *t, enum unlock_token_state state, struct error *e);
+int own_remove_token(struct lock *lock, int id, struct error *e);
+
+/* The slot that t names, by way of an intent, and the token. */
+int own_destroy(struct lock *lock, struct unlock_token *t, struct error *e);
+
+/* What adding left when it was cut off: of one intent, of all. */
+int own_collect_adding(struct lock *lock, const struct unlock_token *t, struct error *e);
+int own_collect_added(struct lock *lock, struct own_tokens *tokens, struct error *e);

@@ -21,7 +21,7 @@ struct unlock_token {
     int slot; /* -1 when its keyslot is gone */
     uint32_t generation;
     enum unlock_token_state state;
-    uint32_t iterations;            /* of PBKDF2 in the slot being added, by which it is told from a foreign one; else 0 */
+    uint32_t iterations;            /* the cost of the slot being added (lock_new_cost), by which it is told from a foreign one; else 0 */
     char area[AREA_DIGEST_LEN + 1]; /* BLAKE2b-256 of the keyslot's area, hex; empty while being added */
 };
 
