@@ -8,7 +8,9 @@ PACKAGES=(
     meson gcc libc6-dev clang libclang-rt-dev pkgconf
     libsystemd-dev libcryptsetup-dev libsodium-dev libssl-dev libuv1-dev libraft-dev libprotobuf-c-dev protobuf-c-compiler
     libcap-dev libjose-dev libcurl4-openssl-dev libjansson-dev
-    cryptsetup-bin tang clevis clevis-luks jose openssl curl sudo
+    cryptsetup-bin tang clevis clevis-luks clevis-tpm2 jose openssl curl sudo socat
+    swtpm swtpm-tools tpm2-tools libtss2-tcti-swtpm0t64 libtss2-tcti-device0t64
+    libtss2-esys-3.0.2-0t64 libtss2-rc0t64 libtss2-mu-4.0.1-0t64
     gdb strace python3 python3-pexpect bash-completion less man-db
 )
 # Cost boot time or wake up during measurements, and do nothing for the tests.

@@ -8,6 +8,9 @@
 #   expect_exit STATUS COMMAND…       fails unless the command ends with that status
 #   expect_text TEXT COMMAND…         fails unless the output has that text, and the command succeeds
 #   wait_for SECONDS COMMAND…         tries until the command succeeds
+#   start_swtpm MACHINE               gives it a simulated TPM, which stays through restarts (PCRs are reset); see swtpm.sh
+#   new_swtpm MACHINE                 gives it another one in place of that
+#   tpm MACHINE COMMAND…              runs a command of tpm2-tools on its TPM
 #   type_at_prompt MACHINE COMMAND [REGEX TEXT]…
 #                                     runs a shell command on a terminal of the machine; at each prompt that matches REGEX
 #                                     it types TEXT; prints all that the terminal showed and returns the command's status,
@@ -106,6 +109,18 @@ wait_for() {
         fi
         sleep 0.1
     done
+}
+
+start_swtpm() {
+    on "$1" sh -s <"$TESTLIB/swtpm.sh"
+}
+
+new_swtpm() {
+    on "$1" sh -ec 'systemctl stop swtpm && rm -rf /var/lib/swtpm && systemctl start swtpm'
+}
+
+tpm() {
+    on "$1" /usr/local/bin/with-swtpm "${@:2}"
 }
 
 # The texts go through standard input, because they may be keys and everybody can read arguments.
