@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
@@ -57,15 +58,31 @@ static bool is_from_root(struct msghdr *m)
     return false;
 }
 
+static bool is_agent(const struct sockaddr_un *a, socklen_t size)
+{
+    static const size_t head = offsetof(struct sockaddr_un, sun_path) + 1;
+
+    return size == head + strlen(ASK_AGENT_NAME) && a->sun_family == AF_UNIX && a->sun_path[0] == '\0' &&
+           memcmp(a->sun_path + 1, ASK_AGENT_NAME, strlen(ASK_AGENT_NAME)) == 0;
+}
+
 /* One datagram: an enum answer, or -EAGAIN when it was none of root's. */
-static int receive_answer(int fd, struct secret *packet, size_t *ret_size)
+static int receive_answer(int fd, struct secret *packet, size_t *ret_size, bool *ret_agent)
 {
     union {
         struct cmsghdr head;
         char space[CMSG_SPACE(sizeof(struct ucred))];
     } control;
     struct iovec v = { packet->data, packet->size };
-    struct msghdr m = { .msg_iov = &v, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control) };
+    struct sockaddr_un from = { .sun_family = AF_UNSPEC };
+    struct msghdr m = {
+        .msg_name = &from,
+        .msg_namelen = sizeof(from),
+        .msg_iov = &v,
+        .msg_iovlen = 1,
+        .msg_control = &control,
+        .msg_controllen = sizeof(control),
+    };
     ssize_t n = recvmsg(fd, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
     int r;
 
@@ -75,6 +92,7 @@ static int receive_answer(int fd, struct secret *packet, size_t *ret_size)
         (void) fputs("ignored an answer that is not root's\n", stderr);
         return -EAGAIN;
     }
+    *ret_agent = is_agent(&from, m.msg_namelen);
     r = answer_parse(packet->data, (size_t) n, m.msg_flags & MSG_TRUNC, ret_size);
     return r == -EINVAL ? -EAGAIN : r;
 }
@@ -94,7 +112,7 @@ static int wait_event(const struct query *q, int peer, int signals)
     return p[0].revents == 0 && p[1].revents == 0;
 }
 
-static int reply(int peer, struct secret *packet, int answer, size_t size)
+static int reply(int peer, struct secret *packet, int answer, size_t size, bool agent)
 {
     static const char kinds[] = {
         [ANSWER_PASSWORD] = ASK_REPLY_ANSWER,
@@ -102,7 +120,7 @@ static int reply(int peer, struct secret *packet, int answer, size_t size)
         [ANSWER_TOO_LONG] = ASK_REPLY_TOO_LONG,
     };
 
-    packet->data[0] = (unsigned char) kinds[answer];
+    packet->data[0] = (unsigned char) (answer == ANSWER_PASSWORD && agent ? ASK_REPLY_AGENT : kinds[answer]);
     if (answer != ANSWER_PASSWORD)
         size = 0;
     return send(peer, packet->data, 1 + size, MSG_NOSIGNAL) < 0 ? -errno : 0;
@@ -112,6 +130,7 @@ static int ask(const char *folder, const struct request *request, int peer, int 
 {
     _cleanup_(query_done) struct query q = QUERY_NULL;
     _cleanup_(secret_done) struct secret packet = SECRET_NULL;
+    bool agent = false;
     size_t size = 0;
     int r;
 
@@ -125,12 +144,12 @@ static int ask(const char *folder, const struct request *request, int peer, int 
         r = wait_event(&q, peer, signals);
         if (r <= 0)
             return r < 0 ? error_set(e, r, "cannot wait for an answer: %s", strerror(-r)) : 0;
-        r = receive_answer(q.fd, &packet, &size);
+        r = receive_answer(q.fd, &packet, &size, &agent);
     } while (r == -EAGAIN);
     if (r < 0)
         return error_set(e, r, "cannot receive the answer: %s", strerror(-r));
     query_done(&q);
-    r = reply(peer, &packet, r, size);
+    r = reply(peer, &packet, r, size, agent);
     return r < 0 && r != -EPIPE ? error_set(e, r, "cannot hand over the answer: %s", strerror(-r)) : 0;
 }
 

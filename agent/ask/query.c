@@ -75,8 +75,8 @@ static int file_new(const char *path, const struct query *q, const struct reques
 
     (void) snprintf(text, sizeof(text),
                     "[Ask]\nPID=%d\nSocket=%s\nAcceptCached=%d\nEcho=0\nNotAfter=0\nSilent=0\n"
-                    "Icon=drive-harddisk\nId=swarm-manager:unlock\nMessage=%s\n",
-                    (int) getpid(), q->address.sun_path, request->accept_cached, request->message);
+                    "Icon=drive-harddisk\nId=" ASK_ID "\n" ASK_AGENT_KEY "=%d\nMessage=%s\n",
+                    (int) getpid(), q->address.sun_path, request->accept_cached, request->agent, request->message);
     fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0)
         return -errno;

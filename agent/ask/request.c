@@ -53,12 +53,13 @@ int request_parse(const void *packet, size_t size, struct request *ret)
         return -EPROTONOSUPPORT;
     if (size > ASK_REQUEST_MAX)
         return -EMSGSIZE;
-    if (size <= ASK_REQUEST_HEAD || (p[1] & ~ASK_FLAG_ACCEPT_CACHED) != 0)
+    if (size <= ASK_REQUEST_HEAD || (p[1] & ~ASK_FLAGS) != 0)
         return -EINVAL;
     length = size - ASK_REQUEST_HEAD;
     if (!is_message(p + ASK_REQUEST_HEAD, length))
         return -EINVAL;
     ret->accept_cached = p[1] & ASK_FLAG_ACCEPT_CACHED;
+    ret->agent = p[1] & ASK_FLAG_AGENT;
     memcpy(ret->message, p + ASK_REQUEST_HEAD, length);
     ret->message[length] = 0;
     return 0;

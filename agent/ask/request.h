@@ -8,7 +8,7 @@
 
 /* What the manager wants asked. */
 struct request {
-    bool accept_cached;
+    bool accept_cached, agent;
     char message[ASK_MESSAGE_MAX + 1];
 };
 

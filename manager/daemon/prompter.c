@@ -8,6 +8,7 @@
 #include "daemon/journal.h"
 
 #define PAUSE_MS 2000 /* after a cancelled question, or when the helper cannot be reached */
+#define PAUSE_MAX_MS 32000U /* while swarm-agent's keys open the lock but the rest fails */
 
 static void ask(struct prompter *p);
 
@@ -19,7 +20,7 @@ static void on_again(uv_timer_t *timer)
 static void ask_later(struct prompter *p)
 {
     if (p->wanted)
-        (void) uv_timer_start(&p->again, on_again, PAUSE_MS, 0);
+        (void) uv_timer_start(&p->again, on_again, p->pause_ms, 0);
 }
 
 static void on_attempted(void *data, struct swarm_request *request)
@@ -30,8 +31,13 @@ static void on_attempted(void *data, struct swarm_request *request)
     p->answered = false;
     p->wrong = r == -EKEYREJECTED || r == -EINVAL;
     p->failed = r < 0 && !p->wrong;
+    p->agent_refused |= p->wrong && p->agent;
     if (p->failed)
         journal_error("%s", request->error.text);
+    if (!p->failed || !p->agent)
+        p->pause_ms = PAUSE_MS;
+    else if (p->pause_ms < PAUSE_MAX_MS)
+        p->pause_ms *= 2;
     swarm_request_free(request);
     if (!p->wanted)
         return;
@@ -51,7 +57,7 @@ static int attempt(struct prompter *p, struct secret *answer)
     request->key = secret_take(answer);
     request->done = on_attempted;
     request->data = p;
-    (void) strcpy(request->caller.how, "prompt");
+    (void) strcpy(request->caller.how, p->agent ? "agent" : "prompt");
     p->answered = true;
     r = swarm_submit(p->swarm, request);
     if (r < 0) {
@@ -61,11 +67,12 @@ static int attempt(struct prompter *p, struct secret *answer)
     return r;
 }
 
-static void on_answer(void *data, int result, struct secret *answer)
+static void on_answer(void *data, int result, struct secret *answer, bool agent)
 {
     struct prompter *p = data;
 
     p->prompt = NULL;
+    p->agent = agent;
     p->wrong = p->failed = false;
     if (result == 0)
         result = attempt(p, answer);
@@ -75,6 +82,7 @@ static void on_answer(void *data, int result, struct secret *answer)
 
 static void ask(struct prompter *p)
 {
+    unsigned flags = (p->asked ? 0 : ASK_FLAG_ACCEPT_CACHED) | (p->agent_refused ? 0 : ASK_FLAG_AGENT);
     char message[256 + 1];
     int r;
 
@@ -82,7 +90,7 @@ static void ask(struct prompter *p)
         return;
     (void) snprintf(message, sizeof(message), "%sPlease enter the unlock key of swarm node %.64s:",
                     p->wrong ? "Wrong key. " : p->failed ? "Unlocking failed, see the journal. " : "", p->hostname);
-    r = prompt_start(p->again.loop, p->socket, message, !p->asked, on_answer, p, &p->prompt);
+    r = prompt_start(p->again.loop, p->socket, message, flags, on_answer, p, &p->prompt);
     if (r < 0) {
         if (!p->asked)
             journal_error("No question for the unlock key can be raised through %s: %s; use \"swarmctl unlock\".", p->socket, strerror(-r));
@@ -93,7 +101,7 @@ static void ask(struct prompter *p)
 
 void prompter_init(struct prompter *p, uv_loop_t *loop, struct swarm *swarm, const char *socket, const char *hostname)
 {
-    *p = (struct prompter) { .swarm = swarm, .socket = socket, .hostname = hostname };
+    *p = (struct prompter) { .swarm = swarm, .socket = socket, .hostname = hostname, .pause_ms = PAUSE_MS };
     (void) uv_timer_init(loop, &p->again);
     p->again.data = p;
 }
@@ -105,6 +113,8 @@ void prompter_want(struct prompter *p, bool wanted)
         ask(p);
         return;
     }
+    p->agent_refused = false;
+    p->pause_ms = PAUSE_MS;
     (void) uv_timer_stop(&p->again);
     prompt_cancel(TAKE_PTR(p->prompt));
 }

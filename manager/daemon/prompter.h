@@ -15,6 +15,9 @@ struct prompter {
     struct prompt *prompt;
     bool wanted, answered; /* answered: an attempt is under way */
     bool wrong, failed, asked;
+    bool agent;         /* the attempt's key came from swarm-agent */
+    bool agent_refused; /* such a key was wrong: swarm-agent would bring it again and again */
+    unsigned pause_ms;
 };
 
 void prompter_init(struct prompter *p, uv_loop_t *loop, struct swarm *swarm, const char *socket, const char *hostname);

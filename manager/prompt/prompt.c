@@ -6,7 +6,6 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-#include "ask/ask_protocol.h"
 #include "basic/cleanup.h"
 
 struct prompt {
@@ -32,9 +31,9 @@ static int helper_connect(const char *path)
     return take_fd(&fd);
 }
 
-static int request_send(int fd, const char *message, bool accept_cached)
+static int request_send(int fd, const char *message, unsigned flags)
 {
-    char packet[ASK_REQUEST_MAX] = { ASK_VERSION, accept_cached ? ASK_FLAG_ACCEPT_CACHED : 0 };
+    char packet[ASK_REQUEST_MAX] = { ASK_VERSION, (char) flags };
     size_t length = strlen(message);
 
     if (length == 0)
@@ -59,7 +58,7 @@ void prompt_cancel(struct prompt *p)
 }
 
 /* 0 with the answer, -EAGAIN when nothing is there yet, or what the callback is to be told. */
-static int reply_receive(int fd, struct secret *ret)
+static int reply_receive(int fd, struct secret *ret, bool *ret_agent)
 {
     _cleanup_(secret_done) struct secret packet = SECRET_NULL;
     ssize_t n;
@@ -77,8 +76,9 @@ static int reply_receive(int fd, struct secret *ret)
         return -ECANCELED;
     if (n == 1 && packet.data[0] == ASK_REPLY_TOO_LONG)
         return -EMSGSIZE;
-    if (n > (ssize_t) packet.size || packet.data[0] != ASK_REPLY_ANSWER)
+    if (n > (ssize_t) packet.size || (packet.data[0] != ASK_REPLY_ANSWER && packet.data[0] != ASK_REPLY_AGENT))
         return -EPROTO;
+    *ret_agent = packet.data[0] == ASK_REPLY_AGENT;
     return secret_copy(packet.data + 1, (size_t) n - 1, ret);
 }
 
@@ -88,17 +88,18 @@ static void readable(uv_poll_t *handle, int status, int events _unused_)
     struct prompt *p = handle->data;
     prompt_cb cb = p->cb;
     void *data = p->data;
-    int r = reply_receive(p->fd, &answer);
+    bool agent = false;
+    int r = reply_receive(p->fd, &answer, &agent);
 
     if (r == -EAGAIN && status == 0)
         return;
     if (r == -EAGAIN) /* libuv says EBADF for any POLLERR and has stopped polling */
         r = -ECONNRESET;
     prompt_cancel(p);
-    cb(data, r, r == 0 ? &answer : NULL);
+    cb(data, r, r == 0 ? &answer : NULL, agent);
 }
 
-int prompt_start(uv_loop_t *loop, const char *socket_path, const char *message, bool accept_cached, prompt_cb cb, void *data,
+int prompt_start(uv_loop_t *loop, const char *socket_path, const char *message, unsigned flags, prompt_cb cb, void *data,
                  struct prompt **ret)
 {
     _cleanup_close_ int fd = -1;
@@ -108,7 +109,7 @@ int prompt_start(uv_loop_t *loop, const char *socket_path, const char *message, 
     fd = helper_connect(socket_path);
     if (fd < 0)
         return fd;
-    r = request_send(fd, message, accept_cached);
+    r = request_send(fd, message, flags);
     if (r < 0)
         return r;
     p = calloc(1, sizeof(*p));

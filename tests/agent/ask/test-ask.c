@@ -5,7 +5,9 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
+#include <stddef.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -84,18 +86,27 @@ static int ask(const char *packet, size_t size, pid_t *ret_pid)
 
 #define ASK(flag, message, pid) ask("\1" flag message, sizeof("\1" flag message) - 1, pid)
 
-static int agent_answer(const char *packet, size_t size)
+static int agent_answer_from(const char *name, const char *packet, size_t size)
 {
-    struct sockaddr_un a = { .sun_family = AF_UNIX };
+    struct sockaddr_un from = { .sun_family = AF_UNIX }, a = { .sun_family = AF_UNIX };
     char path[PATH_MAX];
     int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), r;
 
     CHECK(fd >= 0 && files("sck.", path) == 1);
     CHECK(strlen(path) < sizeof(a.sun_path));
     strcpy(a.sun_path, path);
+    if (name) { /* abstract */
+        memcpy(from.sun_path + 1, name, strlen(name));
+        CHECK(bind(fd, (struct sockaddr *) &from, (socklen_t) (offsetof(struct sockaddr_un, sun_path) + 1 + strlen(name))) == 0);
+    }
     r = sendto(fd, packet, size, MSG_NOSIGNAL, (struct sockaddr *) &a, sizeof(a)) < 0 ? -errno : 0;
     close(fd);
     return r;
+}
+
+static int agent_answer(const char *packet, size_t size)
+{
+    return agent_answer_from(NULL, packet, size);
 }
 
 static void expect_reply(int fd, const char *reply, size_t size)
@@ -140,7 +151,7 @@ static void query_file_is_as_specified(void)
     (void) fclose(f);
     (void) snprintf(expected, sizeof(expected),
                     "[Ask]\nPID=%d\nSocket=%s\nAcceptCached=1\nEcho=0\nNotAfter=0\nSilent=0\nIcon=drive-harddisk\n"
-                    "Id=swarm-manager:unlock\nMessage=Please enter \xc3\xbc:\n",
+                    "Id=swarm-manager:unlock\nX-SwarmAgent=0\nMessage=Please enter \xc3\xbc:\n",
                     (int) pid, socket_path);
     CHECK(strcmp(text, expected) == 0);
     CHECK(agent_answer("+secret key\0", 12) == 0);
@@ -175,6 +186,60 @@ static void answers_are_forwarded(void)
     fd = ASK("\0", "q", &pid);
     CHECK(agent_answer(most, sizeof(most)) == 0);
     expect_reply(fd, "!", 1);
+    CHECK(helper_end(pid) == 0);
+    expect_nothing_left();
+}
+
+static void swarm_agent_is_told_apart(void)
+{
+    static const char *const others[] = { "swarm-agen", "swarm-agents", "other" };
+    char path[PATH_MAX], text[1024];
+    pid_t pid;
+    FILE *f;
+    int fd = ASK("\2", "q", &pid);
+
+    CHECK(files("ask.", path) == 1);
+    f = fopen(path, "re");
+    CHECK(f);
+    text[fread(text, 1, sizeof(text) - 1, f)] = 0;
+    (void) fclose(f);
+    CHECK(strstr(text, "\nAcceptCached=0\n") && strstr(text, "\nX-SwarmAgent=1\n"));
+    CHECK(agent_answer_from("swarm-agent", "+found\0", 7) == 0);
+    expect_reply(fd, "*found", 6);
+    CHECK(helper_end(pid) == 0);
+
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        fd = ASK("\3", "q", &pid);
+        CHECK(agent_answer_from(others[i], "+typed", 6) == 0);
+        expect_reply(fd, "+typed", 6);
+        CHECK(helper_end(pid) == 0);
+    }
+    fd = ASK("\3", "q", &pid); /* a person's, though the agent may answer */
+    CHECK(agent_answer("+typed", 6) == 0);
+    expect_reply(fd, "+typed", 6);
+    CHECK(helper_end(pid) == 0);
+    fd = ASK("\3", "q", &pid);
+    CHECK(agent_answer_from("swarm-agent", "-", 1) == 0);
+    expect_reply(fd, "-", 1);
+    CHECK(helper_end(pid) == 0);
+    expect_nothing_left();
+}
+
+/* The name says swarm-agent, the uid says that it is not. */
+static void name_without_root_is_nothing(void)
+{
+    char path[PATH_MAX];
+    pid_t pid, other;
+    int fd = ASK("\2", "q", &pid);
+
+    CHECK(files("sck.", path) == 1 && chmod(path, 0666) == 0);
+    other = fork();
+    CHECK(other >= 0);
+    if (other == 0)
+        _exit(setgid(NOBODY) == 0 && setuid(NOBODY) == 0 && agent_answer_from("swarm-agent", "+forged", 7) == 0 ? 0 : 1);
+    CHECK(helper_end(other) == 0);
+    expect_silence(fd);
+    close(fd);
     CHECK(helper_end(pid) == 0);
     expect_nothing_left();
 }
@@ -348,11 +413,17 @@ int main(int argc, char *argv[])
         puts("skipped: swarm-ask takes answers of root only, and this is not root");
         return 77;
     }
+    if (unshare(CLONE_NEWNET) < 0) { /* abstract names are the network namespace's */
+        puts("skipped: no network namespace can be made here");
+        return 77;
+    }
     CHECK(argc == 2);
     program = argv[1];
     CHECK(mkdtemp(folder) && chmod(folder, 0755) == 0);
     query_file_is_as_specified();
     answers_are_forwarded();
+    swarm_agent_is_told_apart();
+    name_without_root_is_nothing();
     other_packets_are_ignored();
     only_root_may_answer();
     hang_up_and_signals_withdraw();

@@ -28,7 +28,11 @@ static void good_requests(void)
         CHECK(r.accept_cached && strcmp(r.message, messages[i]) == 0);
     }
     CHECK_OK(request("\1\0", "x", &r));
-    CHECK(!r.accept_cached);
+    CHECK(!r.accept_cached && !r.agent);
+    CHECK_OK(request("\1\2", "x", &r));
+    CHECK(!r.accept_cached && r.agent);
+    CHECK_OK(request("\1\3", "x", &r));
+    CHECK(r.accept_cached && r.agent);
     memset(most, 'm', ASK_MESSAGE_MAX);
     CHECK_OK(request("\1\0", most, &r));
     CHECK(strcmp(r.message, most) == 0);
@@ -59,7 +63,7 @@ static void bad_requests(void)
     for (size_t i = 0; i < sizeof(messages) / sizeof(messages[0]); i++)
         CHECK(request("\1\0", messages[i], &r) == -EINVAL);
     CHECK(request_parse("\1\0a\0b", 5, &r) == -EINVAL);
-    CHECK(request("\1\2", "flag", &r) == -EINVAL);
+    CHECK(request("\1\4", "flag", &r) == -EINVAL);
     CHECK(request("\2\0", "version", &r) == -EPROTONOSUPPORT);
     CHECK(request_parse("", 0, &r) == -EINVAL);
     CHECK(request_parse("\1", 1, &r) == -EINVAL);

@@ -16,14 +16,16 @@ static int listener;
 
 static struct {
     int calls, result;
+    bool agent;
     struct secret answer;
 } seen;
 
-static void answered(void *data, int result, struct secret *answer)
+static void answered(void *data, int result, struct secret *answer, bool agent)
 {
     CHECK(data == &seen);
     seen.calls++;
     seen.result = result;
+    seen.agent = agent;
     CHECK((result == 0) == (answer != NULL));
     if (answer)
         seen.answer = secret_take(answer);
@@ -45,9 +47,9 @@ static int helper_listen(void)
     return fd;
 }
 
-static int start(const char *message, bool accept_cached, struct prompt **ret)
+static int start(const char *message, unsigned flags, struct prompt **ret)
 {
-    return prompt_start(&loop, path, message, accept_cached, answered, &seen, ret);
+    return prompt_start(&loop, path, message, flags, answered, &seen, ret);
 }
 
 static int helper_accept(const char *request, size_t size)
@@ -72,7 +74,7 @@ static void reply_gives(const char *reply, size_t size, int result, size_t answe
     int fd;
 
     reset();
-    CHECK_OK(start("key?", true, &p));
+    CHECK_OK(start("key?", ASK_FLAG_ACCEPT_CACHED, &p));
     fd = helper_accept("\1\1key?", 6);
     (void) uv_run(&loop, UV_RUN_NOWAIT);
     CHECK(seen.calls == 0);
@@ -83,6 +85,7 @@ static void reply_gives(const char *reply, size_t size, int result, size_t answe
     CHECK(seen.calls == 1);
     CHECK(seen.result == result);
     CHECK(seen.answer.size == answer_size);
+    CHECK(seen.agent == (result == 0 && reply[0] == '*'));
     CHECK(answer_size == 0 || memcmp(seen.answer.data, reply + 1, answer_size) == 0);
 }
 
@@ -94,6 +97,7 @@ static void replies(void)
     most[0] = '+';
     reply_gives("+SWMKEY", 7, 0, 6);
     reply_gives("+", 1, 0, 0);
+    reply_gives("*found", 6, 0, 5);
     reply_gives(most, ASK_REPLY_MAX, 0, ASK_ANSWER_MAX);
     reply_gives(most, sizeof(most), -EPROTO, 0);
     reply_gives("-", 1, -ECANCELED, 0);
@@ -110,7 +114,7 @@ static void unread_request_is_a_lost_helper(void)
     int fd;
 
     reset();
-    CHECK_OK(start("key?", false, &p));
+    CHECK_OK(start("key?", 0, &p));
     fd = accept(listener, NULL, NULL);
     CHECK(fd >= 0);
     close(fd);
@@ -125,7 +129,7 @@ static void cancelling_hangs_up(void)
     int fd;
 
     reset();
-    CHECK_OK(start("key?", false, &p));
+    CHECK_OK(start("key?", 0, &p));
     fd = helper_accept("\1\0key?", 6);
     prompt_cancel(p);
     CHECK(recv(fd, &byte, 1, MSG_DONTWAIT) == 0); /* at once, before the loop runs */
@@ -143,21 +147,25 @@ static void bad_starts(void)
 
     memset(message, 'm', sizeof(message));
     message[sizeof(message) - 1] = 0;
-    CHECK(start(message, false, &p) == -EMSGSIZE);
+    CHECK(start(message, 0, &p) == -EMSGSIZE);
     close(accept(listener, NULL, NULL));
-    CHECK(start("", false, &p) == -EINVAL);
+    CHECK(start("", 0, &p) == -EINVAL);
     close(accept(listener, NULL, NULL));
     memset(long_path, '/', sizeof(long_path));
     long_path[sizeof(long_path) - 1] = 0;
-    CHECK(prompt_start(&loop, long_path, "m", false, answered, &seen, &p) == -ENAMETOOLONG);
-    CHECK(prompt_start(&loop, "/nonexistent/sock", "m", false, answered, &seen, &p) == -ENOENT);
+    CHECK(prompt_start(&loop, long_path, "m", 0, answered, &seen, &p) == -ENAMETOOLONG);
+    CHECK(prompt_start(&loop, "/nonexistent/sock", "m", 0, answered, &seen, &p) == -ENOENT);
     CHECK(p == (struct prompt *) &seen);
 
     message[ASK_MESSAGE_MAX] = 0;
-    CHECK_OK(start(message, false, &p));
+    CHECK_OK(start(message, 0, &p));
     fd = accept(listener, NULL, NULL);
     prompt_cancel(p);
     close(fd);
+    run();
+    CHECK_OK(start("m", ASK_FLAG_AGENT, &p));
+    close(helper_accept("\1\2m", 3));
+    prompt_cancel(p);
     run();
 }
 
@@ -166,9 +174,9 @@ static void no_helper(void)
     struct prompt *p;
 
     close(listener);
-    CHECK(start("m", false, &p) == -ECONNREFUSED);
+    CHECK(start("m", 0, &p) == -ECONNREFUSED);
     CHECK(unlink(path) == 0);
-    CHECK(start("m", false, &p) == -ENOENT);
+    CHECK(start("m", 0, &p) == -ENOENT);
 }
 
 int main(void)
