@@ -11,17 +11,35 @@
 #define PROTECTED_MAX (64U * 1024)
 #define DEPTH_MAX 4
 #define PCR_MAX 23
+#define PCRS_TEXT_MAX 64 /* all of them */
 
 struct text {
     char *p;
     size_t size, n;
 };
 
-static void append(struct text *t, const char *s)
+static void append_n(struct text *t, const char *s, size_t n)
 {
-    for (; *s && t->n + 1 < t->size; s++)
+    for (; n > 0 && t->n + 1 < t->size; s++, n--)
         t->p[t->n++] = (unsigned char) *s < 0x20 || (unsigned char) *s > 0x7e ? '?' : *s;
     t->p[t->n] = '\0';
+}
+
+static void append(struct text *t, const char *s)
+{
+    append_n(t, s, strlen(s));
+}
+
+/* Without what before an @ would be a name and a password: the list of keyslots is not secret. */
+static void append_url(struct text *t, const char *url)
+{
+    const char *scheme_end = strstr(url, "://"), *host = scheme_end ? scheme_end + 3 : url, *end = host + strcspn(host, "/?#");
+
+    append_n(t, url, (size_t) (host - url));
+    for (const char *p = host; p < end; p++)
+        if (*p == '@')
+            host = p + 1;
+    append(t, host);
 }
 
 /* The protected header of a JWE (RFC 7516) from the n digits at text: base64url of JSON. */
@@ -42,7 +60,7 @@ static void describe_pin(json_t *header, int depth, struct text *kind, struct te
 static void describe_sss(json_t *sss, int depth, struct text *binding)
 {
     json_t *shares = json_object_get(sss, "jwe"), *share;
-    char number[24];
+    char number[32];
     size_t i;
 
     (void) snprintf(number, sizeof(number), "%lld of ", (long long) json_integer_value(json_object_get(sss, "t")));
@@ -69,7 +87,7 @@ static void describe_pin(json_t *header, int depth, struct text *kind, struct te
     }
     if (is_tang) {
         url = json_string_value(json_object_get(json_object_get(clevis, "tang"), "url"));
-        append(binding, url ? url : "?");
+        append_url(binding, url ? url : "?");
     } else if (is_sss && depth < DEPTH_MAX) {
         append(binding, kind ? "" : "(");
         describe_sss(json_object_get(clevis, "sss"), depth, binding);
@@ -89,29 +107,50 @@ static void describe_clevis(json_t *token, struct text *kind, struct text *bindi
 /* "7+11" */
 static int append_pcrs(json_t *pcrs, struct text *t)
 {
+    bool has[PCR_MAX + 1] = { false };
+    const char *plus = "";
     json_t *pcr;
     size_t i;
 
+    if (!json_is_array(pcrs))
+        return -EINVAL;
     json_array_foreach(pcrs, i, pcr) {
-        char number[8];
-
         if (!json_is_integer(pcr) || json_integer_value(pcr) < 0 || json_integer_value(pcr) > PCR_MAX)
             return -EINVAL;
-        (void) snprintf(number, sizeof(number), "%s%d", i > 0 ? "+" : "", (int) json_integer_value(pcr));
+        has[json_integer_value(pcr)] = true;
+    }
+    for (int n = 0; n <= PCR_MAX; n++) {
+        char number[8];
+
+        if (!has[n])
+            continue;
+        (void) snprintf(number, sizeof(number), "%s%d", plus, n);
         append(t, number);
+        plus = "+";
     }
     return 0;
 }
 
+/* A flag, or data where the others have none. */
+static bool has_member(json_t *token, const char *name)
+{
+    json_t *member = json_object_get(token, name);
+
+    return member && !json_is_false(member) && !json_is_null(member);
+}
+
 static void describe_tpm2(json_t *token, struct text *kind, struct text *binding)
 {
-    json_t *pcrs = json_object_get(token, "tpm2-pcrs");
+    char pcrs[PCRS_TEXT_MAX] = "";
+    struct text t = { pcrs, sizeof(pcrs), 0 };
+    bool is_known = append_pcrs(json_object_get(token, "tpm2-pcrs"), &t) == 0;
 
     append(kind, "tpm2");
-    append(binding, json_array_size(pcrs) > 0 ? "PCRs " : "no PCRs");
-    (void) append_pcrs(pcrs, binding);
-    append(binding, json_is_true(json_object_get(token, "tpm2-pin")) ? ", PIN" : "");
-    append(binding, json_object_get(token, "tpm2_pubkey") ? ", signed policy" : "");
+    append(binding, !is_known ? "PCRs ?" : t.n > 0 ? "PCRs " : "no PCRs");
+    append(binding, pcrs);
+    append(binding, has_member(token, "tpm2-pin") ? ", PIN" : "");
+    append(binding, has_member(token, "tpm2_pubkey") ? ", signed policy" : "");
+    append(binding, has_member(token, "tpm2_pcrlock") ? ", pcrlock" : "");
 }
 
 static void describe_recovery(json_t *token _unused_, struct text *kind, struct text *binding _unused_)
@@ -122,15 +161,17 @@ static void describe_recovery(json_t *token _unused_, struct text *kind, struct 
 static void describe_fido2(json_t *token, struct text *kind, struct text *binding)
 {
     append(kind, "fido2");
-    append(binding, json_is_true(json_object_get(token, "fido2-clientPin-required")) ? "PIN" : "");
+    append(binding, has_member(token, "fido2-clientPin-required") ? "PIN" : "");
 }
 
+/* The part behind the ? may hold the PIN (RFC 7512, section 2.4). */
 static void describe_pkcs11(json_t *token, struct text *kind, struct text *binding)
 {
     const char *uri = json_string_value(json_object_get(token, "pkcs11-uri"));
 
     append(kind, "pkcs11");
-    append(binding, uri ? uri : "");
+    if (uri)
+        append_n(binding, uri, strcspn(uri, "?"));
 }
 
 static const struct {
@@ -141,6 +182,18 @@ static const struct {
     { "systemd-fido2", describe_fido2 }, { "systemd-pkcs11", describe_pkcs11 },
 };
 
+/* Another program's type, so that it is not taken for a kind of ours. */
+static void append_type(struct text *kind, const char *type)
+{
+    static const char *const taken[] = { "unlock-key", "passphrase", "tang", "sss", "tpm2", "fido2", "pkcs11", "recovery" };
+
+    for (size_t i = 0; i < ELEMENTSOF(taken); i++)
+        if (strcmp(taken[i], type) == 0)
+            append(kind, "token-");
+    append(kind, strncmp(type, "clevis-", 7) == 0 ? "token-" : "");
+    append(kind, type);
+}
+
 void binding_describe(const char *token, char ret_kind[static KEYSLOT_KIND_MAX], char ret_binding[static KEYSLOT_BINDING_MAX])
 {
     _cleanup_(json_decrefp) json_t *object = json_loads(token, 0, NULL);
@@ -148,31 +201,29 @@ void binding_describe(const char *token, char ret_kind[static KEYSLOT_KIND_MAX],
     struct text kind = { ret_kind, KEYSLOT_KIND_MAX, 0 }, binding = { ret_binding, KEYSLOT_BINDING_MAX, 0 };
 
     ret_kind[0] = ret_binding[0] = '\0';
-    if (!type)
+    if (!type || !*type)
         type = "unknown";
     for (size_t i = 0; i < ELEMENTSOF(types); i++)
         if (strcmp(types[i].type, type) == 0) {
             types[i].describe(object, &kind, &binding);
             return;
         }
-    append(&kind, type);
+    append_type(&kind, type);
 }
 
 int binding_tpm2_pcrs(const char *token, char *ret, size_t size)
 {
-    static const char *const more[] = { "tpm2_pubkey", "tpm2_pcrlock", "tpm2-pcrlock" };
+    static const char *const more[] = { "tpm2-pin", "tpm2_pubkey", "tpm2_pcrlock" };
     _cleanup_(json_decrefp) json_t *object = json_loads(token, 0, NULL);
     const char *type = json_string_value(json_object_get(object, "type"));
-    char pcrs[128] = "";
+    char pcrs[PCRS_TEXT_MAX] = "";
     struct text t = { pcrs, sizeof(pcrs), 0 };
 
     if (!type || strcmp(type, "systemd-tpm2") != 0 || append_pcrs(json_object_get(object, "tpm2-pcrs"), &t) < 0 || t.n >= size)
         return -EINVAL;
     for (size_t i = 0; i < ELEMENTSOF(more); i++)
-        if (json_is_true(json_object_get(object, more[i])) || json_is_string(json_object_get(object, more[i])))
+        if (has_member(object, more[i]))
             return -EOPNOTSUPP;
-    if (json_is_true(json_object_get(object, "tpm2-pin")))
-        return -EOPNOTSUPP;
     memcpy(ret, pcrs, t.n + 1);
     return 0;
 }

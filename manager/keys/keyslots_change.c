@@ -68,8 +68,9 @@ static int check_existing(struct lock *lock, const struct unlock_token *t, const
     }
     if (r != -EPERM)
         return lock_failed(lock, r, "open a keyslot in", e);
-    if (t->state == TOKEN_PENDING || own_check_area(lock, t, NULL) == -EBADMSG)
-        return 0;
+    r = t->state == TOKEN_PENDING ? -EBADMSG : own_check_area(lock, t, e);
+    if (r < 0)
+        return r == -EBADMSG ? 0 : r;
     return error_set(e, -EEXIST, "keyslot %d in %s has generation %u already, with another unlock key", t->slot, lock->path,
                      t->generation);
 }

@@ -5,10 +5,11 @@
 #include <fcntl.h>
 #include <sodium.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 
 #define AREA_SIZE_MAX (4U * 1024 * 1024)
-#define ITERATIONS_MIN 1000       /* the least that libcryptsetup takes, and what other tools use for keys */
+#define ITERATIONS_MIN 1000 /* the least that libcryptsetup takes, and what other tools use for keys */
 #define ITERATIONS_SPREAD 999
 #define ARGON2_KIB (64U * 1024) /* with 4 passes some 200 ms, and bearable for a manager whose memory is bounded (RFC 9106, section 4) */
 #define ARGON2_SPREAD 1024
@@ -172,7 +173,9 @@ int lock_try(struct lock *lock, int slot, const struct secret *passphrase, struc
 
 uint32_t lock_new_cost(enum keyslot_stretch stretch)
 {
-    return stretch == STRETCH_HUMAN ? ARGON2_KIB + randombytes_uniform(ARGON2_SPREAD) : ITERATIONS_MIN + 1 + randombytes_uniform(ITERATIONS_SPREAD);
+    /* Never the round number, which others choose. */
+    return 1 + (stretch == STRETCH_HUMAN ? ARGON2_KIB + randombytes_uniform(ARGON2_SPREAD)
+                                         : ITERATIONS_MIN + randombytes_uniform(ITERATIONS_SPREAD));
 }
 
 bool lock_has_cost(struct lock *lock, int slot, uint32_t cost)
@@ -218,18 +221,19 @@ static bool is_free(struct lock *lock, int slot)
     return crypt_keyslot_status(lock->cd, slot) == CRYPT_SLOT_INACTIVE;
 }
 
+/* Counts areas, not numbers: another tool's keyslot may have any number up to 31. */
 int lock_count_free(struct lock *lock)
 {
-    int n = 0;
+    int n = KEYSLOTS_MAX;
 
-    for (int slot = 0; slot < KEYSLOTS_MAX; slot++)
-        n += is_free(lock, slot);
-    return n;
+    for (int slot = 0; slot < LOCK_SLOTS_MAX; slot++)
+        n -= !is_free(lock, slot);
+    return n > 0 ? n : 0;
 }
 
 int lock_free_slot(struct lock *lock, struct error *e)
 {
-    for (int slot = 0; slot < KEYSLOTS_MAX; slot++)
+    for (int slot = KEYSLOTS_MAX - 1; lock_count_free(lock) > 0 && slot >= 0; slot--)
         if (is_free(lock, slot))
             return slot;
     return error_set(e, -ENOSPC, "%s has no free keyslot: remove one that is not needed with \"swarmctl keyslot remove\"", lock->path);
@@ -253,7 +257,7 @@ static int read_area(const char *path, unsigned char *area, size_t size, uint64_
 {
     _cleanup_close_ int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 
-    if (fd < 0)
+    if (fd < 0 || flock(fd, LOCK_SH) < 0)
         return -errno;
     while (size > 0) {
         ssize_t n = pread(fd, area, size, (off_t) at);

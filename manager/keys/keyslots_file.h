@@ -59,9 +59,10 @@ int lock_set_pbkdf(struct lock *lock, enum keyslot_stretch stretch, uint32_t cos
 /* Fills a free slot. What libcryptsetup says. */
 int lock_fill(struct lock *lock, int slot, const struct secret *kek, const struct secret *passphrase, enum keyslot_stretch stretch,
               uint32_t cost);
-/* How many of the KEYSLOTS_MAX slots are free. */
+/* How many slots can still be made, of KEYSLOTS_MAX. */
 int lock_count_free(struct lock *lock);
-/* The first free one; -ENOSPC. */
+/* The last free one, as other tools begin with the first: clevis, which looks for one long before it fills it, then seldom finds it taken.
+ * -ENOSPC. */
 int lock_free_slot(struct lock *lock, struct error *e);
 
 /* Does change on a freshly loaded lock, again when another program was faster: each change goes on from what it finds done. -EAGAIN when

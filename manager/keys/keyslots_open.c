@@ -11,6 +11,7 @@
 #define PBKDF2_ITERATIONS_QUICK 100000U
 #define ARGON2_MEMORY_KIB_MAX (1024U * 1024)
 #define ARGON2_PASSES_MAX 64U
+#define TRIES_MAX 5 /* another program is changing the file */
 
 struct candidate {
     int slot;
@@ -78,26 +79,21 @@ static int explain(struct lock *lock, const struct candidate *c, unsigned n, boo
     return hard < 0 && hard != -EINVAL ? lock_failed(lock, hard, "try a keyslot in", e) : lock_rejected(lock, e);
 }
 
-int keyslots_open(const char *path, const struct secret *passphrase, struct secret *ret_kek, struct keyslot *ret_slot, struct error *e)
+static int try_all(const char *path, const struct secret *typed, const struct secret *text, bool is_unlock_key, struct secret *ret_kek,
+                   struct keyslot *ret_slot, struct error *e)
 {
-    _cleanup_(secret_done) struct secret text = SECRET_NULL;
     _cleanup_(lock_done) struct lock lock = { 0 };
     struct candidate c[LOCK_SLOTS_MAX];
     struct own_tokens tokens;
-    bool is_unlock_key;
-    int r, hard = 0;
+    int r = lock_load(&lock, path, e), hard = 0;
     unsigned n;
 
-    r = own_passphrase(passphrase, &is_unlock_key, &text);
-    if (r < 0)
-        return error_set(e, r, "cannot open %s: %s", path, strerror(-r));
-    r = lock_load(&lock, path, e);
     if (r < 0)
         return r;
     own_read(&lock, &tokens);
     n = candidates(&lock, &tokens, is_unlock_key, c);
     for (unsigned i = 0; i < n; i++) {
-        r = lock_try(&lock, c[i].slot, c[i].token ? &text : passphrase, ret_kek);
+        r = lock_try(&lock, c[i].slot, c[i].token ? text : typed, ret_kek);
         if (r == 0) {
             if (ret_slot)
                 own_describe(&lock, c[i].slot, c[i].token, ret_slot);
@@ -107,4 +103,18 @@ int keyslots_open(const char *path, const struct secret *passphrase, struct secr
             hard = r;
     }
     return explain(&lock, c, n, is_unlock_key, hard, e);
+}
+
+int keyslots_open(const char *path, const struct secret *passphrase, struct secret *ret_kek, struct keyslot *ret_slot, struct error *e)
+{
+    _cleanup_(secret_done) struct secret text = SECRET_NULL;
+    bool is_unlock_key;
+    int r = own_passphrase(passphrase, &is_unlock_key, &text);
+
+    if (r < 0)
+        return error_set(e, r, "cannot open %s: %s", path, strerror(-r));
+    r = -ESTALE;
+    for (int i = 0; i < TRIES_MAX && r == -ESTALE; i++)
+        r = try_all(path, passphrase, &text, is_unlock_key, ret_kek, ret_slot, e);
+    return r == -ESTALE ? -EAGAIN : r;
 }

@@ -54,15 +54,43 @@ int own_passphrase(const struct secret *passphrase, bool *ret_is_unlock_key, str
     return r < 0 ? r : unlock_key_format(&key, ret);
 }
 
-int own_check_area(struct lock *lock, const struct unlock_token *t, struct error *e)
+/* 1: the slot's area is as its token says. */
+static int area_is_intact(struct lock *lock, const struct unlock_token *t, struct error *e)
 {
     char digest[AREA_DIGEST_LEN + 1];
     int r = lock_area_digest(lock, t->slot, digest);
 
     if (r < 0 && r != -EBADMSG)
         return error_set(e, r, "cannot read keyslot %d in %s: %s", t->slot, lock->path, strerror(-r));
-    if (r == 0 && strcmp(digest, t->area) == 0)
+    return r == 0 && strcmp(digest, t->area) == 0;
+}
+
+/* Whether the header still has the token; the area may have changed with it since it was loaded. */
+static int is_current(const struct lock *lock, const struct unlock_token *t, struct error *e)
+{
+    _cleanup_(lock_done) struct lock fresh = { 0 };
+    struct unlock_token now;
+    int r = lock_load(&fresh, lock->path, e);
+
+    if (r < 0)
+        return r;
+    if (unlock_token_read(fresh.cd, t->id, &now) < 0 || now.slot != t->slot || strcmp(now.area, t->area) != 0)
         return 0;
+    r = area_is_intact(&fresh, &now, e);
+    return r < 0 ? r : r == 0;
+}
+
+int own_check_area(struct lock *lock, const struct unlock_token *t, struct error *e)
+{
+    int r = area_is_intact(lock, t, e);
+
+    if (r != 0)
+        return r < 0 ? r : 0;
+    r = is_current(lock, t, e);
+    if (r < 0)
+        return r;
+    if (r == 0)
+        return error_set(e, -ESTALE, "%s was changed by another program", lock->path);
     return error_set(e, -EBADMSG,
                      "keyslot %d in %s is damaged, so its unlock key opens nothing: use another key, restore the file from a "
                      "backup, or give this node up with 'swarmctl leave --force'",
@@ -87,11 +115,23 @@ void own_describe(struct lock *lock, int slot, const struct unlock_token *t, str
         binding_describe(token, ret->kind, ret->binding);
 }
 
+/* Whether the file holds the slot that was just filled: another program may have put an older header back. */
+static bool is_still_filled(const struct lock *lock, int slot)
+{
+    _cleanup_(lock_done) struct lock fresh = { 0 };
+    struct crypt_pbkdf_type pbkdf;
+
+    return lock_load(&fresh, lock->path, NULL) < 0 || crypt_keyslot_get_pbkdf(lock->cd, slot, &pbkdf) < 0 ||
+           lock_has_cost(&fresh, slot, strcmp(pbkdf.type, CRYPT_KDF_PBKDF2) == 0 ? pbkdf.iterations : pbkdf.max_memory_kb);
+}
+
 int own_prove(struct lock *lock, int slot, const struct secret *kek, const struct secret *passphrase, struct error *e)
 {
     _cleanup_(secret_done) struct secret found = SECRET_NULL;
     int r = lock_try(lock, slot, passphrase, &found);
 
+    if (r == -EPERM && !is_still_filled(lock, slot))
+        return error_set(e, -ESTALE, "%s was changed by another program", lock->path);
     if (r < 0)
         return lock_failed(lock, r, "open a keyslot in", e);
     if (found.size != kek->size || sodium_memcmp(found.data, kek->data, kek->size) != 0)
@@ -146,6 +186,26 @@ int own_remove_token(struct lock *lock, int id, struct error *e)
     return r < 0 ? lock_failed(lock, r, "remove a token from", e) : 0;
 }
 
+/* Other programs' tokens that are for this slot alone: without it they would never go. libcryptsetup takes the slot out of the others. */
+static int remove_foreign_tokens(struct lock *lock, int slot, struct error *e)
+{
+    int r = 0;
+
+    for (int id = 0; id < LOCK_SLOTS_MAX && r == 0; id++) {
+        const char *type = NULL;
+        int others = 0;
+
+        (void) crypt_token_status(lock->cd, id, &type);
+        if (!type || strcmp(type, KEYSLOT_TOKEN_TYPE) == 0 || crypt_token_is_assigned(lock->cd, id, slot) < 0)
+            continue;
+        for (int other = 0; other < LOCK_SLOTS_MAX; other++)
+            others += other != slot && crypt_token_is_assigned(lock->cd, id, other) == 0;
+        if (others == 0)
+            r = own_remove_token(lock, id, e);
+    }
+    return r;
+}
+
 /* libcryptsetup wipes the area before it strikes the slot from the header: the intent is what a crash between leaves to find. */
 int own_destroy(struct lock *lock, struct unlock_token *t, struct error *e)
 {
@@ -155,6 +215,8 @@ int own_destroy(struct lock *lock, struct unlock_token *t, struct error *e)
         return own_remove_token(lock, t->id, e);
     if (t->state != TOKEN_DESTROYING)
         r = own_set_state(lock, t, TOKEN_DESTROYING, e);
+    if (r == 0)
+        r = remove_foreign_tokens(lock, t->slot, e);
     if (r < 0)
         return r;
     r = crypt_keyslot_destroy(lock->cd, t->slot);
@@ -184,6 +246,28 @@ int own_collect_added(struct lock *lock, struct own_tokens *tokens, struct error
     return r;
 }
 
+int own_check_room(struct lock *lock, struct error *e)
+{
+    for (int id = 0; id < LOCK_SLOTS_MAX; id++)
+        if (crypt_token_status(lock->cd, id, NULL) == CRYPT_TOKEN_INACTIVE)
+            return 0;
+    return error_set(e, -ENOSPC, "%s has no room for another token: \"cryptsetup luksDump\" shows those that stand for no keyslot, and "
+                                 "\"cryptsetup token remove\" removes them", lock->path);
+}
+
+int own_write_intent(struct lock *lock, struct unlock_token *intent, struct error *e)
+{
+    int r = intent->id == CRYPT_ANY_TOKEN ? own_check_room(lock, e) : 0;
+
+    if (r < 0)
+        return r;
+    r = unlock_token_write(lock->cd, intent);
+    if (r < 0)
+        return lock_failed(lock, r, "add a token to", e);
+    intent->id = r;
+    return 0;
+}
+
 int own_begin(struct lock *lock, struct unlock_token *t, uint32_t cost, struct error *e)
 {
     struct unlock_token intent = *t;
@@ -191,9 +275,8 @@ int own_begin(struct lock *lock, struct unlock_token *t, uint32_t cost, struct e
 
     intent.state = TOKEN_ADDING;
     intent.iterations = cost;
-    r = unlock_token_write(lock->cd, &intent);
-    if (r < 0)
-        return lock_failed(lock, r, "add a token to", e);
-    t->id = r;
-    return 0;
+    r = own_write_intent(lock, &intent, e);
+    if (r == 0)
+        t->id = intent.id;
+    return r;
 }

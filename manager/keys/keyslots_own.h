@@ -28,7 +28,8 @@ bool own_is_being_added(struct lock *lock, const struct unlock_token *t, int slo
  * passphrases as they are. */
 int own_passphrase(const struct secret *passphrase, bool *ret_is_unlock_key, struct secret *ret);
 
-/* -EBADMSG when the slot's area is not as it was written: LUKS2 cannot tell that from a wrong key, the digest in our tokens can. */
+/* -EBADMSG when the slot's area is not as it was written: LUKS2 cannot tell that from a wrong key, the digest in our tokens can. -ESTALE when
+ * only the loaded header is older than the area. */
 int own_check_area(struct lock *lock, const struct unlock_token *t, struct error *e);
 
 /* What keyslots.h tells of a slot; t is the own token that speaks for it, or NULL. */
@@ -37,6 +38,12 @@ void own_describe(struct lock *lock, int slot, const struct unlock_token *t, str
 /* From a free slot to one with a token: intent, slot, proof, token. t comes with slot, generation, final state and id. */
 int own_fill(struct lock *lock, struct unlock_token *t, const struct secret *kek, const struct secret *passphrase, bool with_intent,
              struct error *e);
+
+/* -ENOSPC when there are as many tokens as LUKS2 can have; libcryptsetup would answer as to a stale header. */
+int own_check_room(struct lock *lock, struct error *e);
+
+/* Writes an intent, under a free id when it has none; it has one then. -ENOSPC. */
+int own_write_intent(struct lock *lock, struct unlock_token *intent, struct error *e);
 
 /* The intent to fill t->slot at that cost; t->id is its token then. */
 int own_begin(struct lock *lock, struct unlock_token *t, uint32_t cost, struct error *e);
@@ -50,7 +57,7 @@ int own_finish(struct lock *lock, struct unlock_token *t, const struct secret *k
 int own_set_state(struct lock *lock, struct unlock_token *t, enum unlock_token_state state, struct error *e);
 int own_remove_token(struct lock *lock, int id, struct error *e);
 
-/* The slot that t names, by way of an intent, and the token. */
+/* The slot that t names, by way of an intent, with the tokens that stand for it alone. */
 int own_destroy(struct lock *lock, struct unlock_token *t, struct error *e);
 
 /* What adding left when it was cut off: of one intent, of all. */

@@ -90,15 +90,15 @@ static inline struct crypt_device *load_lock(void)
 }
 
 /* Another tool's keyslot, with its token when there is one. */
-static inline int add_foreign(const struct secret *kek, const char *passphrase, const struct crypt_pbkdf_type *pbkdf, const char *token)
+static inline int add_foreign_at(int slot, const struct secret *kek, const char *passphrase, const struct crypt_pbkdf_type *pbkdf,
+                                 const char *token)
 {
     static const struct crypt_pbkdf_type quick = { .type = CRYPT_KDF_PBKDF2, .hash = "sha256", .iterations = 1000,
                                                    .flags = CRYPT_PBKDF_NO_BENCHMARK };
     struct crypt_device *cd = load_lock();
-    int slot;
 
     CHECK_OK(crypt_set_pbkdf_type(cd, pbkdf ? pbkdf : &quick));
-    slot = crypt_keyslot_add_by_volume_key(cd, CRYPT_ANY_SLOT, (const char *) kek->data, kek->size, passphrase, strlen(passphrase));
+    slot = crypt_keyslot_add_by_volume_key(cd, slot, (const char *) kek->data, kek->size, passphrase, strlen(passphrase));
     CHECK_OK(slot);
     if (token) {
         int id = crypt_token_json_set(cd, CRYPT_ANY_TOKEN, token);
@@ -108,6 +108,12 @@ static inline int add_foreign(const struct secret *kek, const char *passphrase, 
     }
     crypt_free(cd);
     return slot;
+}
+
+/* In the first free slot, as other tools do. */
+static inline int add_foreign(const struct secret *kek, const char *passphrase, const struct crypt_pbkdf_type *pbkdf, const char *token)
+{
+    return add_foreign_at(CRYPT_ANY_SLOT, kek, passphrase, pbkdf, token);
 }
 
 /* How many tokens of a type there are. */
