@@ -161,6 +161,8 @@ int lock_disarm(struct swarm *s, struct error *e)
     r = lock_record_generation(s, 0);
     if (r == 0)
         r = keyslots_erase(s->files.keyslots, e);
+    if (r == 0)
+        r = file_erase(s->files.records, e);
     return r;
 }
 
@@ -231,6 +233,8 @@ int lock_wipe(struct swarm *s, struct error *e)
     r = folder_remove(f->raft, e);
     first = first < 0 ? first : r;
     r = file_erase(f->highwater, e);
+    first = first < 0 ? first : r;
+    r = file_erase(f->records, e);
     first = first < 0 ? first : r;
     return first < 0 ? first : file_erase(f->sweep, e);
 }

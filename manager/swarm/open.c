@@ -83,7 +83,7 @@ static int reconcile_locked(struct swarm *s, const Pb__Cluster *cluster, struct 
     notice_rollback(s, cluster);
     r = reconcile_keyslots(s, cluster, e);
     /* whoever unlocked with the next key holds it */
-    if (r == 0 && cluster->next_unlock_key.len > 0 && s->opened_generation == cluster->next_unlock_generation)
+    if (r == 0 && cluster->next_unlock_key.len > 0 && s->opened.generation == cluster->next_unlock_generation)
         r = unlock_key_confirm(s, cluster->next_unlock_generation, NULL, e);
     if (r == 0 && s->bundle->n_deks > 1)
         r = lock_finish_rewrite(s, e);

@@ -14,6 +14,15 @@ static int (*const verbs[_SWARM_VERB_MAX])(struct swarm *s, struct swarm_request
     [SWARM_ROTATE_JOIN_TOKEN] = verb_rotate_join_token,
     [SWARM_LEAVE] = verb_leave,
     [SWARM_LIST_KEYSLOTS] = verb_list_keyslots,
+    [SWARM_REMOVE_KEYSLOT] = verb_remove_keyslot,
+    [SWARM_PROVE_KEYSLOT] = verb_prove_keyslot,
+    [SWARM_INSERT_KEYSLOT] = verb_insert_keyslot,
+    [SWARM_KEYSLOT_TOKEN] = verb_keyslot_token,
+    [SWARM_RECORD_KEYSLOT] = verb_record_keyslot,
+    [SWARM_FETCH_ADVERTISEMENT] = verb_fetch_advertisement,
+    [SWARM_ADD_KEYSLOT] = verb_add_keyslot,
+    [SWARM_TEST_KEYSLOT] = verb_test_keyslot,
+    [SWARM_REFRESH_KEYSLOTS] = verb_refresh_keyslots,
 };
 
 struct swarm_request *swarm_request_new(enum swarm_verb verb)
@@ -21,7 +30,7 @@ struct swarm_request *swarm_request_new(enum swarm_verb verb)
     struct swarm_request *r = calloc(1, sizeof(*r));
 
     if (r)
-        r->verb = verb;
+        *r = (struct swarm_request) { .verb = verb, .slot = -1 };
     return r;
 }
 
@@ -30,6 +39,9 @@ void swarm_request_free(struct swarm_request *r)
     secret_done(&r->key);
     secret_done(&r->ret_key);
     secret_done(&r->ret_token);
+    free(r->token);
+    free(r->ret_token_json);
+    free(r->options);
     free(r);
 }
 
@@ -55,13 +67,14 @@ static void done(void *data, int result)
 /* Anybody may list keyslots, so that must not fill the queue. */
 int swarm_submit(struct swarm *s, struct swarm_request *request)
 {
+    struct lifecycle *thread = request->verb >= SWARM_FETCH_ADVERTISEMENT ? s->errands : s->lifecycle;
     bool lists = request->verb == SWARM_LIST_KEYSLOTS;
     int r;
 
     if (lists && s->listings >= LIFECYCLE_QUEUE_MAX / 4)
         return -EAGAIN;
     request->swarm = s;
-    r = lifecycle_submit(s->lifecycle, run, done, request);
+    r = lifecycle_submit(thread, run, done, request);
     if (r == 0 && lists)
         s->listings++;
     return r;

@@ -93,6 +93,8 @@ static int set_paths(struct swarm *s)
         r = path_join(f->raft, s->folder, "raft");
     if (r == 0)
         r = path_join(f->highwater, s->folder, "highwater");
+    if (r == 0)
+        r = path_join(f->records, s->folder, "keyslots.json");
     return r;
 }
 
@@ -126,6 +128,7 @@ int swarm_new(const struct swarm_config *config, struct swarm **ret)
     s->config = *config;
     if ((size_t) snprintf(s->folder, sizeof(s->folder), "%s", config->folder) < sizeof(s->folder) &&
         (size_t) snprintf(s->seal_socket, sizeof(s->seal_socket), "%s", config->seal_socket) < sizeof(s->seal_socket) &&
+        (size_t) snprintf(s->helpers, sizeof(s->helpers), "%s", config->helpers) < sizeof(s->helpers) &&
         (size_t) snprintf(s->hostname, sizeof(s->hostname), "%s", config->hostname) < sizeof(s->hostname))
         r = set_paths(s);
     if (r == 0 && mkdir(s->files.credential_folder, 0700) < 0 && errno != EEXIST)
@@ -134,6 +137,8 @@ int swarm_new(const struct swarm_config *config, struct swarm **ret)
         r = -ENOMEM;
     if (r == 0)
         r = lifecycle_new(config->loop, &s->lifecycle);
+    if (r == 0)
+        r = lifecycle_new(config->loop, &s->errands);
     if (r == 0)
         r = lifecycle_submit(s->lifecycle, startup, startup_done, s);
     if (r < 0) {
@@ -165,11 +170,19 @@ static void on_lifecycle_stopped(void *data)
         on_replica_closed(s);
 }
 
+static void on_errands_stopped(void *data)
+{
+    struct swarm *s = data;
+
+    lifecycle_stop(s->lifecycle, on_lifecycle_stopped, s);
+}
+
+/* An errand may wait for the lifecycle thread, never the other way round. */
 void swarm_close(struct swarm *s, void (*cb)(void *data), void *data)
 {
     s->closed = cb;
     s->closed_data = data;
-    lifecycle_stop(s->lifecycle, on_lifecycle_stopped, s);
+    lifecycle_stop(s->errands, on_errands_stopped, s);
 }
 
 const struct store *swarm_store(const struct swarm *s)

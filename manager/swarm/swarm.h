@@ -27,7 +27,7 @@ struct swarm;
 /* Who asked, for the journal. */
 struct swarm_caller {
     uid_t uid;
-    char how[32]; /* "dbus :1.42", "prompt", "startup" */
+    char how[32]; /* "dbus :1.42", "prompt", "agent", "startup" */
 };
 
 enum swarm_event {
@@ -44,6 +44,10 @@ enum swarm_event {
     SWARM_EVENT_ROLLED_BACK,
     SWARM_EVENT_MENDED,
     SWARM_EVENT_REPLICA_FAILED,
+    SWARM_EVENT_KEYSLOT_ADDED,
+    SWARM_EVENT_KEYSLOT_REMOVED,
+    SWARM_EVENT_KEYSLOT_REFRESHED,
+    SWARM_EVENT_KEYSLOT_FAILED, /* a check found that a keyslot's method does not work as it is */
     SWARM_EVENT_TROUBLE, /* an operation will be tried again; text says which */
 };
 
@@ -60,6 +64,7 @@ struct swarm_config {
     uv_loop_t *loop;
     const char *folder;      /* the state directory, absolute */
     const char *seal_socket;
+    const char *helpers; /* the folder of the sockets of swarm-open, swarm-unlock and swarm-token */
     const char *hostname;
     unsigned snapshot_threshold; /* 0: the default */
     void (*on_state)(void *data);
@@ -88,7 +93,59 @@ enum swarm_verb {
     SWARM_ROTATE_JOIN_TOKEN,
     SWARM_LEAVE,
     SWARM_LIST_KEYSLOTS,
+    SWARM_REMOVE_KEYSLOT,
+    SWARM_PROVE_KEYSLOT,  /* with the secret in key */
+    SWARM_INSERT_KEYSLOT, /* with the secret in key and the token, if any; replaces another one if slot is not -1 */
+    SWARM_KEYSLOT_TOKEN,
+    SWARM_RECORD_KEYSLOT, /* what a check found: note */
+
+    /* these talk to helpers, on a thread of their own: whoever unlocks meanwhile does not wait for them */
+    SWARM_FETCH_ADVERTISEMENT,
+    SWARM_ADD_KEYSLOT,
+    SWARM_TEST_KEYSLOT,
+    SWARM_REFRESH_KEYSLOTS,
     _SWARM_VERB_MAX,
+};
+
+#define KEYSLOT_SERVERS_MAX 16
+#define KEYSLOT_URL_MAX 256
+#define KEYSLOT_THUMBPRINT_MAX 64 /* base64url of a SHA-256 has 43 digits */
+#define KEYSLOT_PCRS_MAX 64
+#define KEYSLOT_NOTE_MAX 160
+
+/* What a new keyslot is to be, or which ones to refresh. */
+struct keyslot_options {
+    char kind[KEYSLOT_KIND_MAX]; /* tang, tpm2, recovery, passphrase */
+    unsigned n_urls, threshold, n_thumbprints;
+    char urls[KEYSLOT_SERVERS_MAX][KEYSLOT_URL_MAX];
+    char thumbprints[KEYSLOT_SERVERS_MAX][KEYSLOT_THUMBPRINT_MAX]; /* each server must have a signing key among these */
+    bool trust_first;
+    char pcrs[KEYSLOT_PCRS_MAX]; /* as systemd-cryptenroll's --tpm2-pcrs=; "": its default */
+    bool check;     /* refresh: only look */
+    bool automatic; /* refresh: only what needs no person's judgement, which is Tang */
+};
+
+/* What is known of a keyslot beside the lock itself. */
+struct keyslot_report {
+    int64_t worked; /* microseconds since 1970 when it last unlocked or was proven; 0: never */
+    char note[KEYSLOT_NOTE_MAX];
+};
+
+enum keyslot_result {
+    KEYSLOT_CURRENT,
+    KEYSLOT_REFRESHED,
+    KEYSLOT_ROTATED, /* would be refreshed */
+    KEYSLOT_FAILED,
+    KEYSLOT_SKIPPED,
+};
+
+const char *keyslot_result_to_string(enum keyslot_result result);
+
+struct keyslot_refresh {
+    int slot, new_slot; /* new_slot: -1 unless refreshed */
+    char kind[KEYSLOT_KIND_MAX];
+    enum keyslot_result result;
+    char text[ERROR_TEXT_MAX];
 };
 
 #define SWARM_ADDRESS_MAX 272 /* a DNS name, a colon, a port */
@@ -104,6 +161,11 @@ struct swarm_request {
     struct secret key; /* an unlock attempt, as typed */
     uint32_t generation;
     Pb__Role role;
+    int slot; /* -1: none, or all */
+    enum keyslot_stretch stretch;
+    char *token;                     /* from malloc, or NULL */
+    char note[KEYSLOT_NOTE_MAX];
+    struct keyslot_options *options; /* from malloc, or NULL */
 
     int result; /* as in docs/HACKING.md, with error in words */
     struct error error;
@@ -112,7 +174,13 @@ struct swarm_request {
     uint32_t ret_generation;
     struct secret ret_key, ret_token;
     struct keyslot ret_keyslots[KEYSLOTS_MAX];
+    struct keyslot_report ret_reports[KEYSLOTS_MAX];
     unsigned ret_n_keyslots;
+    char *ret_token_json;
+    unsigned ret_n_thumbprints;
+    char ret_thumbprints[KEYSLOT_SERVERS_MAX][KEYSLOT_THUMBPRINT_MAX];
+    struct keyslot_refresh ret_refreshes[KEYSLOTS_MAX];
+    unsigned ret_n_refreshes;
 
     struct swarm *swarm; /* set by swarm_submit */
 };

@@ -13,15 +13,17 @@
 
 struct swarm_files {
     char node[PATH_MAX], sweep[PATH_MAX], keyslots[PATH_MAX], credential_folder[PATH_MAX], credential[PATH_MAX], erasing[PATH_MAX];
-    char raft[PATH_MAX], highwater[PATH_MAX];
+    char raft[PATH_MAX], highwater[PATH_MAX], records[PATH_MAX];
 };
 
-/* Fields of the first group belong to the loop's thread, those of the second to the lifecycle thread. */
+/* Fields of the first group belong to the loop's thread, those of the second to the lifecycle thread. The errands' thread has none: it
+ * submits requests. */
 struct swarm {
     struct swarm_config config;
     struct swarm_files files;
     char folder[PATH_MAX], seal_socket[PATH_MAX], hostname[256];
-    struct lifecycle *lifecycle;
+    char helpers[PATH_MAX];
+    struct lifecycle *lifecycle, *errands;
 
     enum swarm_state state;
     struct error why;
@@ -36,7 +38,7 @@ struct swarm {
     struct secret kek;
     struct bundle *bundle;
     bool keys_locked;   /* what the disk says: the bundle does not carry its own KEK */
-    uint32_t opened_generation; /* of the keyslot that the last unlock opened; 0 when foreign or none */
+    struct keyslot opened; /* by the last unlock; its generation is 0 when foreign or none */
     struct secret blob; /* the sealed bundle that systemd handed over, while locked */
     struct node_file file;
     unsigned failures;  /* unlock attempts in a row */
@@ -89,6 +91,46 @@ int open_startup(struct swarm *s);
 /* The key of that generation has reached a person: it comes into force alone. r, for the journal, may be NULL. */
 int unlock_key_confirm(struct swarm *s, uint32_t generation, const struct swarm_request *r, struct error *e);
 
+/* ---- keyslot.c: lifecycle thread */
+void keyslot_worked(struct swarm *s, const struct keyslot *slot);
+int keyslot_error_no_lock(struct error *e);
+
+/* ---- errand.c: errands' thread */
+/* Submits a request like r's caller would, waits for its end, and leaves it to the caller of this. */
+int errand_request(struct swarm *s, struct swarm_request *request, struct error *e);
+/* One exchange with a helper; ends early, -ECANCELED, when the swarm is closed. Errors as in exchange/exchange.h, but -EHOSTUNREACH when there
+ * is no helper, and -ENOSYS when it knows no way. */
+int errand_exchange(struct swarm *s, const char *helper, char operation, const void *body, size_t size, unsigned timeout_ms,
+                    struct secret *ret_body, struct error *e);
+
+/* ---- errand_keyslot.c: errands' thread. On behalf of r, whose error they fill unless they are given one */
+/* What the lock holds, which is more than nothing: -EOPNOTSUPP when there is no lock. The caller frees it. */
+int errand_list(struct swarm *s, struct swarm_request *r, bool while_locked, struct swarm_request **ret);
+int errand_token(struct swarm *s, struct swarm_request *r, int slot, char **ret);
+int errand_prove(struct swarm *s, struct swarm_request *r, int slot, struct secret *passphrase, struct keyslot *ret);
+/* Takes m's parts. replaces: -1, or the slot that goes once the new one opens. */
+struct method;
+int errand_insert(struct swarm *s, struct swarm_request *r, struct method *m, enum keyslot_stretch stretch, int replaces, struct keyslot *ret,
+                  struct error *e);
+/* What a check found, "" for nothing. */
+void errand_note(struct swarm *s, struct swarm_request *r, int slot, const char *text);
+
+/* ---- method.c: errands' thread. A token and the passphrase that its method gives back, which was proven. */
+struct method {
+    char *token; /* from malloc */
+    struct secret passphrase;
+};
+#define METHOD_NULL ((struct method) { NULL, SECRET_NULL })
+void method_done(struct method *m);
+int method_tang(struct swarm *s, const struct keyslot_options *options, struct method *ret, struct error *e);
+/* pcrs: NULL for systemd-cryptenroll's default, "" for none. */
+int method_tpm2(struct swarm *s, const char *pcrs, struct method *ret, struct error *e);
+int method_advertisement(struct swarm *s, const char *url, struct swarm_request *r, struct error *e);
+/* From the keyslot's own method, by way of swarm-open. */
+int method_open(struct swarm *s, int slot, struct secret *ret_passphrase, struct error *e);
+/* For a clevis token: what its servers say, and if one has rotated, a new method. */
+int method_check_tang(struct swarm *s, const char *token, bool only_look, struct keyslot_refresh *ret, struct method *ret_method);
+
 /* ---- the verbs: lifecycle thread */
 int verb_init(struct swarm *s, struct swarm_request *r);
 int verb_unlock(struct swarm *s, struct swarm_request *r);
@@ -99,3 +141,13 @@ int verb_disable_autolock(struct swarm *s, struct swarm_request *r);
 int verb_rotate_join_token(struct swarm *s, struct swarm_request *r);
 int verb_leave(struct swarm *s, struct swarm_request *r);
 int verb_list_keyslots(struct swarm *s, struct swarm_request *r);
+int verb_remove_keyslot(struct swarm *s, struct swarm_request *r);
+int verb_prove_keyslot(struct swarm *s, struct swarm_request *r);
+int verb_insert_keyslot(struct swarm *s, struct swarm_request *r);
+int verb_keyslot_token(struct swarm *s, struct swarm_request *r);
+int verb_record_keyslot(struct swarm *s, struct swarm_request *r);
+/* errands' thread */
+int verb_fetch_advertisement(struct swarm *s, struct swarm_request *r);
+int verb_add_keyslot(struct swarm *s, struct swarm_request *r);
+int verb_test_keyslot(struct swarm *s, struct swarm_request *r);
+int verb_refresh_keyslots(struct swarm *s, struct swarm_request *r);

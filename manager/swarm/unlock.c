@@ -2,11 +2,13 @@
 #include <errno.h>
 #include <string.h>
 
+#include "keys/recovery_key.h"
 #include "keys/unlock_key.h"
 #include "swarm/swarm_private.h"
 
 #define PAUSE_FIRST_MS 250U
 #define PAUSE_MAX_MS 8000U
+#define PASSPHRASE_MAX 1024
 
 /* The second failure in a row and each later one make the next attempt wait twice as long. */
 static int slow_down(struct swarm *s)
@@ -27,19 +29,50 @@ static int refuse(struct swarm *s, struct swarm_request *r, int code)
     return code;
 }
 
+static int invalid_key(struct swarm *s, struct swarm_request *r)
+{
+    return refuse(s, r, error_set(&r->error, -EINVAL, "invalid key string"));
+}
+
+/* Whether something else than an unlock key could open the lock. */
+static bool takes_passphrases(struct swarm *s)
+{
+    struct keyslot slots[KEYSLOTS_MAX];
+    int n = keyslots_list(s->files.keyslots, slots, NULL);
+
+    for (int i = 0; i < n; i++)
+        if (slots[i].state == KEYSLOT_FOREIGN)
+            return true;
+    return n < 0; /* opening says why */
+}
+
+/* The passphrase that what was typed stands for: an unlock key, a recovery key, or itself. */
+static int read_secret(struct swarm *s, const struct secret *typed, struct secret *ret)
+{
+    _cleanup_(secret_done) struct secret key = SECRET_NULL;
+    size_t prefix = strlen(UNLOCK_KEY_PREFIX);
+    int r = unlock_key_parse(typed->data, typed->size, &key);
+
+    if (r != -EINVAL)
+        return r < 0 ? r : unlock_key_format(&key, ret);
+    if (typed->size == 0 || typed->size > PASSPHRASE_MAX || !takes_passphrases(s) ||
+        (typed->size >= prefix && memcmp(typed->data, UNLOCK_KEY_PREFIX, prefix) == 0))
+        return -EINVAL;
+    r = recovery_key_normalise(typed->data, typed->size, ret);
+    return r == -EINVAL ? secret_copy(typed->data, typed->size, ret) : r;
+}
+
 static int open_lock(struct swarm *s, struct swarm_request *r, struct keyslot *ret_slot)
 {
-    _cleanup_(secret_done) struct secret key = SECRET_NULL, text = SECRET_NULL;
+    _cleanup_(secret_done) struct secret passphrase = SECRET_NULL;
     int result;
 
-    result = unlock_key_parse(r->key.data, r->key.size, &key);
-    if (result == 0)
-        result = unlock_key_format(&key, &text);
+    result = read_secret(s, &r->key, &passphrase);
     if (result == -EINVAL)
-        return refuse(s, r, error_set(&r->error, result, "invalid key string"));
+        return invalid_key(s, r);
     if (result < 0)
         return result;
-    result = keyslots_open(s->files.keyslots, &text, &s->kek, ret_slot, &r->error);
+    result = keyslots_open(s->files.keyslots, &passphrase, &s->kek, ret_slot, &r->error);
     if (result == -EKEYREJECTED)
         (void) error_set(&r->error, result, "swarm could not be unlocked: invalid key provided");
     return result < 0 ? refuse(s, r, result) : 0;
@@ -61,6 +94,7 @@ static int reconcile(void *data)
 
     if (!s->bundle)
         return 0;
+    keyslot_worked(s, &s->opened);
     r = open_reconcile(s, &e);
     if (r < 0)
         swarm_event(s, SWARM_EVENT_TROUBLE, NULL, -1, 0, e.text[0] ? e.text : strerror(-r));
@@ -111,7 +145,7 @@ int verb_unlock(struct swarm *s, struct swarm_request *r)
     if (result < 0)
         return unlock_failed(s, r, opened, result);
     s->failures = 0;
-    s->opened_generation = slot.generation;
+    s->opened = slot;
     secret_done(&s->blob);
     r->ret_keyslots[0] = slot;
     r->ret_n_keyslots = 1;

@@ -173,21 +173,3 @@ int verb_confirm_unlock_key(struct swarm *s, struct swarm_request *r)
 
     return result < 0 ? result : unlock_key_confirm(s, r->generation, r, &r->error);
 }
-
-int verb_list_keyslots(struct swarm *s, struct swarm_request *r)
-{
-    enum swarm_state state = step_get_state(s);
-    int result;
-
-    if (state == SWARM_LOCKED)
-        return swarm_error_locked(&r->error);
-    if (state == SWARM_INACTIVE)
-        return swarm_error_not_manager(&r->error);
-    if (!s->keys_locked)
-        return 0;
-    result = keyslots_list(s->files.keyslots, r->ret_keyslots, &r->error);
-    if (result < 0)
-        return result;
-    r->ret_n_keyslots = (unsigned) result;
-    return 0;
-}
