@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "swarm/text.h"
+
 #define NAME(n) "org.swarm.Error." n
 
 static const struct {
@@ -29,6 +31,10 @@ static const struct {
     { -EPROTONOSUPPORT, NAME("Damaged"), NULL },
     { -ENOSPC, NAME("NoSpace"), NULL },
     { -EDQUOT, NAME("NoSpace"), NULL },
+    { -EBUSY, NAME("InUse"), NULL },
+    { -EHOSTUNREACH, NAME("Unreachable"), NULL },
+    { -ETIMEDOUT, NAME("Unreachable"), NULL },
+    { -ENOSYS, NAME("Unsupported"), NULL },
     { -EAGAIN, NAME("Busy"), NULL },
     { -ESHUTDOWN, NAME("Busy"), NULL },
     { -ECANCELED, NAME("Busy"), NULL },
@@ -42,9 +48,19 @@ static const char *error_name(int code, const char *member)
     return NAME("Failed");
 }
 
+/* Too long a text may have been cut within a character, which D-Bus does not take. */
 int bus_reply_error(sd_bus_message *m, int code, const struct error *e)
 {
-    const char *text = e && e->text[0] ? e->text : strerror(-code);
+    char text[ERROR_TEXT_MAX];
 
+    text_copy(text, sizeof(text), e && e->text[0] ? e->text : strerror(-code));
     return sd_bus_reply_method_errorf(m, error_name(code, sd_bus_message_get_member(m)), "%s", text);
+}
+
+int bus_reply_text(sd_bus_message *m, int code, const char *text)
+{
+    struct error e;
+
+    (void) error_set(&e, code, "%s", text);
+    return bus_reply_error(m, code, &e);
 }

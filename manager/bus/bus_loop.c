@@ -8,6 +8,8 @@
 
 #include "basic/cleanup.h"
 
+#define BATCH_MAX 32 /* messages of one peer in a row: the others, and the disk, have their turn in between */
+
 struct bus_loop {
     sd_bus *bus;
     uv_poll_t poll;
@@ -16,24 +18,25 @@ struct bus_loop {
     unsigned open_handles;
     int events;
     uint64_t deadline;
+    bool more; /* may be there that no poll tells of, because it has been read */
     bool lost;
-    void (*on_lost)(void *data);
+    void (*on_lost)(void *data, int code);
     void *data;
 };
 
 static void process(struct bus_loop *b)
 {
-    int r;
+    int r = 1;
 
     if (b->lost)
         return;
-    do
+    for (unsigned i = 0; i < BATCH_MAX && r > 0; i++)
         r = sd_bus_process(b->bus, NULL);
-    while (r > 0);
+    b->more = r > 0;
     if (r < 0) {
         b->lost = true;
         (void) uv_poll_stop(&b->poll);
-        b->on_lost(b->data);
+        b->on_lost(b->data, r);
     }
 }
 
@@ -44,7 +47,10 @@ static void on_poll(uv_poll_t *poll, int status _unused_, int events _unused_)
 
 static void on_timer(uv_timer_t *timer)
 {
-    process(timer->data);
+    struct bus_loop *b = timer->data;
+
+    b->deadline = UINT64_MAX;
+    process(b);
 }
 
 static void set_timer(struct bus_loop *b, uint64_t deadline)
@@ -71,7 +77,7 @@ static void on_prepare(uv_prepare_t *prepare)
     int events;
 
     /* a deadline of 0: messages have been read that nobody has seen yet */
-    if (!b->lost && sd_bus_get_timeout(b->bus, &deadline) >= 0 && deadline == 0)
+    if (!b->lost && (b->more || (sd_bus_get_timeout(b->bus, &deadline) >= 0 && deadline == 0)))
         process(b);
     if (b->lost)
         return;
@@ -83,10 +89,10 @@ static void on_prepare(uv_prepare_t *prepare)
         b->events = events;
         (void) uv_poll_start(&b->poll, events, on_poll);
     }
-    set_timer(b, deadline);
+    set_timer(b, b->more ? 0 : deadline);
 }
 
-int bus_loop_new(uv_loop_t *loop, sd_bus *bus, void (*on_lost)(void *data), void *data, struct bus_loop **ret)
+int bus_loop_new(uv_loop_t *loop, sd_bus *bus, void (*on_lost)(void *data, int code), void *data, struct bus_loop **ret)
 {
     struct bus_loop *b = calloc(1, sizeof(*b));
     int r;
@@ -104,6 +110,7 @@ int bus_loop_new(uv_loop_t *loop, sd_bus *bus, void (*on_lost)(void *data), void
     b->open_handles = 3;
     b->bus = sd_bus_ref(bus);
     b->deadline = UINT64_MAX;
+    b->more = true;
     b->on_lost = on_lost;
     b->data = data;
     (void) uv_prepare_start(&b->prepare, on_prepare);

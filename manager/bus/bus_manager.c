@@ -7,73 +7,82 @@
 
 #include "bus/bus_caller.h"
 #include "bus/bus_loop.h"
-#include "bus/bus_policy.h"
+#include "bus/bus_object.h"
+
+#define PRIMARY_OWNER 1 /* the answer to RequestName, in the D-Bus specification */
 
 struct bus_manager {
     sd_bus *bus;
     struct bus_loop *loop;
     struct bus_callers *callers;
+    struct bus_object object;
+    bool had_name;
+    struct error refusal; /* of the name */
+    bus_manager_lost on_lost;
+    void *data;
 };
 
-static int on_method(sd_bus_message *m, void *data, sd_bus_error *error)
+static int unusable(struct error *e, int code, const char *why)
+{
+    return error_set(e, code, "the system bus cannot be used as %s: %s", BUS_NAME, why);
+}
+
+static int admit(void *data, sd_bus_message *m, const struct bus_rule *rule)
 {
     struct bus_manager *b = data;
-    const struct bus_rule *rule = bus_rule_find(sd_bus_message_get_member(m));
 
-    if (!rule)
-        return sd_bus_error_set(error, SD_BUS_ERROR_ACCESS_DENIED, "no rule lets anybody call this method");
     return bus_callers_admit(b->callers, m, rule);
 }
 
-#define METHOD(member, in, out) SD_BUS_METHOD(member, in, out, on_method, SD_BUS_VTABLE_UNPRIVILEGED)
-#define SENSITIVE(member, in, out) SD_BUS_METHOD(member, in, out, on_method, SD_BUS_VTABLE_UNPRIVILEGED | SD_BUS_VTABLE_SENSITIVE)
+static void on_broken(void *data, int code)
+{
+    struct bus_manager *b = data;
+    struct error e;
 
-static const sd_bus_vtable vtable[] = {
-    SD_BUS_VTABLE_START(0),
-    METHOD("Info", NULL, "a{sv}"),
-    METHOD("Init", "a{sv}", "a{sv}"),
-    SENSITIVE("Unlock", "h", "a{sv}"),
-    METHOD("GetUnlockKey", NULL, "uh"),
-    METHOD("RotateUnlockKey", NULL, "uh"),
-    METHOD("ConfirmUnlockKey", "u", NULL),
-    METHOD("EnableAutolock", NULL, "uh"),
-    METHOD("DisableAutolock", NULL, NULL),
-    METHOD("GetJoinToken", "s", "hs"),
-    METHOD("RotateJoinToken", "s", "hs"),
-    METHOD("Leave", "b", NULL),
-    METHOD("CreateSecret", "sa{ss}h", "s"),
-    METHOD("ListSecrets", NULL, "aa{sv}"),
-    METHOD("InspectSecret", "s", "a{sv}"),
-    METHOD("RemoveSecret", "s", "s"),
-    METHOD("CreateConfig", "sa{ss}h", "s"),
-    METHOD("ListConfigs", NULL, "aa{sv}"),
-    METHOD("InspectConfig", "s", "a{sv}"),
-    METHOD("RemoveConfig", "s", "s"),
-    METHOD("ListNodes", NULL, "aa{sv}"),
-    METHOD("InspectNode", "s", "a{sv}"),
-    METHOD("ListKeyslots", NULL, "aa{sv}"),
-    SD_BUS_VTABLE_END,
-};
+    if (b->had_name)
+        (void) error_set(&e, code, "the connection to the system bus was lost");
+    else
+        (void) unusable(&e, code, b->refusal.text[0] ? b->refusal.text : strerror(-code));
+    b->on_lost(b->data, &e);
+}
 
-int bus_manager_new(uv_loop_t *loop, struct swarm *swarm, void (*on_lost)(void *data), void *data, struct bus_manager **ret, struct error *e)
+/* Without the name the connection is good for nothing: on_broken is next. */
+static int on_name(sd_bus_message *m, void *data, sd_bus_error *error _unused_)
+{
+    const sd_bus_error *refusal = sd_bus_message_get_error(m);
+    struct bus_manager *b = data;
+    uint32_t answer;
+
+    b->had_name = !refusal && sd_bus_message_read(m, "u", &answer) >= 0 && answer == PRIMARY_OWNER;
+    if (b->had_name)
+        return 1;
+    (void) error_set(&b->refusal, -EBUSY, "%s", !refusal ? "it belongs to another program" : refusal->message ? refusal->message : refusal->name);
+    sd_bus_close(b->bus);
+    return 1;
+}
+
+int bus_manager_new(uv_loop_t *loop, struct swarm *swarm, bus_manager_lost on_lost, void *data, struct bus_manager **ret, struct error *e)
 {
     struct bus_manager *b = calloc(1, sizeof(*b));
     int r = -ENOMEM;
 
     if (!b)
         return r;
+    b->object = (struct bus_object) { admit, b };
+    b->on_lost = on_lost;
+    b->data = data;
     b->callers = bus_callers_new(swarm);
     if (b->callers)
         r = sd_bus_open_system(&b->bus);
     if (r >= 0)
-        r = sd_bus_add_object_vtable(b->bus, NULL, BUS_PATH, BUS_NAME, vtable, b);
+        r = bus_object_add(b->bus, &b->object);
     if (r >= 0)
-        r = sd_bus_request_name(b->bus, BUS_NAME, 0);
+        r = sd_bus_request_name_async(b->bus, NULL, BUS_NAME, 0, on_name, b);
     if (r >= 0)
-        r = bus_loop_new(loop, b->bus, on_lost, data, &b->loop);
+        r = bus_loop_new(loop, b->bus, on_broken, b, &b->loop);
     if (r < 0) {
         bus_manager_free(b);
-        return error_set(e, r, "the system bus cannot be used as %s: %s", BUS_NAME, strerror(-r));
+        return unusable(e, r, strerror(-r));
     }
     *ret = b;
     return 0;
@@ -83,7 +92,14 @@ void bus_manager_free(struct bus_manager *b)
 {
     if (b->loop)
         bus_loop_free(b->loop);
-    sd_bus_flush_close_unref(b->bus);
+    if (b->had_name)
+        (void) sd_bus_flush(b->bus);
+    sd_bus_close_unref(b->bus);
     bus_callers_free(b->callers);
     free(b);
+}
+
+bool bus_manager_had_name(const struct bus_manager *b)
+{
+    return b->had_name;
 }

@@ -13,6 +13,11 @@ int method_info(struct swarm *s, sd_bus_message *m, const struct swarm_caller *c
 int method_list_nodes(struct swarm *s, sd_bus_message *m, const struct swarm_caller *caller);
 int method_inspect_node(struct swarm *s, sd_bus_message *m, const struct swarm_caller *caller);
 int method_list_keyslots(struct swarm *s, sd_bus_message *m, const struct swarm_caller *caller);
+int method_fetch_advertisement(struct swarm *s, sd_bus_message *m, const struct swarm_caller *caller);
+int method_add_keyslot(struct swarm *s, sd_bus_message *m, const struct swarm_caller *caller);
+int method_test_keyslot(struct swarm *s, sd_bus_message *m, const struct swarm_caller *caller);
+int method_remove_keyslot(struct swarm *s, sd_bus_message *m, const struct swarm_caller *caller);
+int method_refresh_keyslots(struct swarm *s, sd_bus_message *m, const struct swarm_caller *caller);
 int method_unlock(struct swarm *s, sd_bus_message *m, const struct swarm_caller *caller);
 int method_get_unlock_key(struct swarm *s, sd_bus_message *m, const struct swarm_caller *caller);
 int method_confirm_unlock_key(struct swarm *s, sd_bus_message *m, const struct swarm_caller *caller);

@@ -11,14 +11,6 @@
 
 #define KEY_MAX 4096
 
-static int reply_text(sd_bus_message *m, int code, const char *text)
-{
-    struct error e;
-
-    (void) error_set(&e, code, "%s", text);
-    return bus_reply_error(m, code, &e);
-}
-
 static int answer_init(sd_bus_message *reply, const struct swarm_request *request)
 {
     int r;
@@ -86,7 +78,7 @@ int method_init(struct swarm *s, sd_bus_message *m, const struct swarm_caller *c
             r = sd_bus_message_exit_container(m);
     }
     if (r < 0)
-        return reply_text(m, -EINVAL, "options are Autolock (b), AdvertiseAddr (s) and ListenAddr (s)");
+        return bus_reply_text(m, -EINVAL, "options are Autolock (b), AdvertiseAddr (s) and ListenAddr (s)");
     return bus_request(s, m, caller, TAKE_PTR(request), answer_init);
 }
 
@@ -107,9 +99,9 @@ int method_unlock(struct swarm *s, sd_bus_message *m, const struct swarm_caller 
         return r;
     r = memfd_read(fd, KEY_MAX, &request->key);
     if (r == -EINVAL)
-        return reply_text(m, r, "the key must come as a sealed memfd");
+        return bus_reply_text(m, r, "the key must come as a sealed memfd");
     if (r < 0)
-        return reply_text(m, -EINVAL, "invalid key string");
+        return bus_reply_text(m, -EINVAL, "invalid key string");
     return bus_request(s, m, caller, TAKE_PTR(request), answer_unlock);
 }
 
@@ -206,7 +198,7 @@ int method_get_join_token(struct swarm *s, sd_bus_message *m, const struct swarm
     Pb__Role role;
     int r = read_role(m, &role);
 
-    return r < 0 ? reply_text(m, -EINVAL, "the role is \"worker\" or \"manager\"") : send_token(s, m, role);
+    return r < 0 ? bus_reply_text(m, -EINVAL, "the role is \"worker\" or \"manager\"") : send_token(s, m, role);
 }
 
 static int answer_token(sd_bus_message *reply, const struct swarm_request *request)
@@ -223,7 +215,7 @@ int method_rotate_join_token(struct swarm *s, sd_bus_message *m, const struct sw
     if (!request)
         return -ENOMEM;
     if (read_role(m, &request->role) < 0)
-        return reply_text(m, -EINVAL, "the role is \"worker\" or \"manager\"");
+        return bus_reply_text(m, -EINVAL, "the role is \"worker\" or \"manager\"");
     return bus_request(s, m, caller, TAKE_PTR(request), answer_token);
 }
 

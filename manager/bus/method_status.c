@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What anybody may ask: the manager's state, the nodes, the keyslots. */
+/* What anybody may ask: the manager's state, the nodes. */
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
@@ -7,7 +7,6 @@
 #include "bus/bus_dict.h"
 #include "bus/bus_error.h"
 #include "bus/bus_methods.h"
-#include "bus/bus_request.h"
 
 static unsigned count_managers(const struct store *store)
 {
@@ -150,35 +149,4 @@ int method_inspect_node(struct swarm *s, sd_bus_message *m, const struct swarm_c
     if (r >= 0)
         r = append_node(s, reply, node);
     return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
-}
-
-static int append_keyslot(sd_bus_message *reply, const struct keyslot *k)
-{
-    int r;
-
-    r = sd_bus_message_open_container(reply, 'a', "{sv}");
-    if (r >= 0)
-        r = dict_i32(reply, "Slot", k->slot);
-    if (r >= 0)
-        r = dict_string(reply, "Kind", k->kind);
-    if (r >= 0)
-        r = dict_u32(reply, "Generation", k->generation);
-    if (r >= 0)
-        r = dict_string(reply, "State", keyslot_state_to_string(k->state));
-    return r < 0 ? r : sd_bus_message_close_container(reply);
-}
-
-static int answer_keyslots(sd_bus_message *reply, const struct swarm_request *request)
-{
-    int r;
-
-    r = sd_bus_message_open_container(reply, 'a', "a{sv}");
-    for (unsigned i = 0; r >= 0 && i < request->ret_n_keyslots; i++)
-        r = append_keyslot(reply, &request->ret_keyslots[i]);
-    return r < 0 ? r : sd_bus_message_close_container(reply);
-}
-
-int method_list_keyslots(struct swarm *s, sd_bus_message *m, const struct swarm_caller *caller)
-{
-    return bus_request(s, m, caller, swarm_request_new(SWARM_LIST_KEYSLOTS), answer_keyslots);
 }

@@ -63,12 +63,22 @@ static int set_label(struct args *a, const char *label, struct error *e)
     return STATUS_OK;
 }
 
+static int set_thumbprint(struct args *a, const char *thumbprint, struct error *e)
+{
+    if (a->n_thumbprints == ARGS_THUMBPRINTS_MAX)
+        return error_set(e, STATUS_USAGE, "too many thumbprints: at most %d can be given", ARGS_THUMBPRINTS_MAX);
+    a->thumbprints[a->n_thumbprints++] = thumbprint;
+    return STATUS_OK;
+}
+
 static int set_option(struct args *a, enum option option, const char *value, struct error *e)
 {
     a->is_set[option] = true;
     a->on[option] = true;
     if (option == OPTION_LABEL)
         return set_label(a, value, e);
+    if (option == OPTION_THUMBPRINT)
+        return set_thumbprint(a, value, e);
     if (command_options[option].value)
         a->value[option] = value;
     else if (value && parse_switch(value, &a->on[option]) < 0)

@@ -8,6 +8,7 @@
 #include "ctl/command.h"
 
 #define ARGS_LABELS_MAX 64
+#define ARGS_THUMBPRINTS_MAX 16
 
 /* What a command line says; points into argv. */
 struct args {
@@ -18,6 +19,8 @@ struct args {
     const char *value[_OPTION_MAX];
     const char *labels[ARGS_LABELS_MAX];    /* KEY=VALUE */
     size_t n_labels;
+    const char *thumbprints[ARGS_THUMBPRINTS_MAX + 1]; /* NULL-terminated */
+    size_t n_thumbprints;
     char **operands;                        /* from malloc */
     size_t n_operands;
 };

@@ -6,10 +6,15 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "ctl/connect.h"
 #include "ctl/status.h"
 
 #define NAME "org.swarm.Manager1"
 #define PATH "/org/swarm/Manager1"
+
+#define NO_ANSWER                                                                                                \
+    "the manager did not answer within %u seconds and may still be at it; look with 'swarmctl info', and "       \
+    "'systemctl start swarm-manager' if it is not running"
 
 /* No one has to be asked for these. */
 static const char *const open_methods[] = { "Info", "ListNodes", "InspectNode", "ListKeyslots" };
@@ -24,12 +29,14 @@ static bool is_open(const char *method)
 
 int caller_open(struct caller *c, bool ask, struct error *e)
 {
-    int r = sd_bus_open_system(&c->bus);
+    int r = connect_manager(&c->bus);
 
     if (r >= 0)
         r = sd_bus_set_method_call_timeout(c->bus, CALL_SECONDS_MAX * UINT64_C(1000000));
     if (r >= 0)
         r = sd_bus_set_allow_interactive_authorization(c->bus, ask);
+    if (r == -ETIMEDOUT)
+        return error_set(e, STATUS_UNREACHABLE, NO_ANSWER, CONNECT_SECONDS_MAX);
     if (r < 0)
         return error_set(e, STATUS_UNREACHABLE, "cannot reach the system bus: %s; is dbus.service running?", strerror(-r));
     c->ask = ask;
@@ -73,8 +80,7 @@ static int failed(const sd_bus_error *error, int code, struct error *e)
     enum status status = status_from_bus(name);
 
     if (strcmp(name, SD_BUS_ERROR_TIMEOUT) == 0)
-        return error_set(e, status, "the manager did not answer within %u seconds and may still be at it; look with 'swarmctl info', and "
-                         "'systemctl start swarm-manager' if it is not running", CALL_SECONDS_MAX);
+        return error_set(e, status, NO_ANSWER, CALL_SECONDS_MAX);
     if (status == STATUS_UNREACHABLE)
         return error_set(e, status, "the manager is not running or cannot be reached (%s); start it with "
                          "'systemctl start swarm-manager'", text);

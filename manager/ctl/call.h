@@ -9,7 +9,7 @@
 
 #define CALL_SECONDS_MAX 90
 
-/* The way to org.swarm.Manager1 on the system bus. Functions return STATUS_OK or another exit code with e filled. */
+/* Calls of org.swarm.Manager1. Functions return STATUS_OK or another exit code with e filled. */
 struct caller {
     sd_bus *bus;
     bool ask; /* let polkit ask the person at the terminal, or the desktop */

@@ -28,3 +28,7 @@ int cmd_object_remove(const struct args *args, struct caller *c, struct error *e
 int cmd_node_list(const struct args *args, struct caller *c, struct error *e);
 int cmd_node_inspect(const struct args *args, struct caller *c, struct error *e);
 int cmd_keyslot_list(const struct args *args, struct caller *c, struct error *e);
+int cmd_keyslot_add(const struct args *args, struct caller *c, struct error *e);
+int cmd_keyslot_test(const struct args *args, struct caller *c, struct error *e);
+int cmd_keyslot_refresh(const struct args *args, struct caller *c, struct error *e);
+int cmd_keyslot_remove(const struct args *args, struct caller *c, struct error *e);

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <inttypes.h>
 #include <string.h>
 
 #include "ctl/cmd.h"
+#include "ctl/escape.h"
 #include "ctl/json.h"
 #include "ctl/key.h"
 #include "ctl/output.h"
@@ -95,22 +97,62 @@ static int enable_autolock(const struct args *args, struct caller *c, struct err
     return receipt_confirm(c, generation, "autolock is not in force yet", e);
 }
 
-int cmd_update(const struct args *args, struct caller *c, struct error *e)
+static bool is_other_way(const json_t *slot)
 {
-    _cleanup_json_ json_t *document = NULL;
-    int r;
+    return strcmp(json_text(slot, "State"), "foreign") == 0;
+}
 
-    if (!args->is_set[OPTION_AUTOLOCK])
-        return error_set(e, STATUS_USAGE, "nothing to update: --autolock=true or --autolock=false is missing");
-    if (args->on[OPTION_AUTOLOCK])
-        return enable_autolock(args, c, e);
-    r = call_method(c, "DisableAutolock", NULL, e, "");
+/* The keyslots that go with the lock. A manager that does not tell them can still turn it off. */
+static json_t *other_keyslots(struct caller *c)
+{
+    _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+    _cleanup_json_ json_t *all = NULL;
+    json_t *others = json_array(), *slot;
+    size_t i;
+
+    if (call_method(c, "ListKeyslots", &reply, NULL, "") != STATUS_OK || json_read(reply, &all) < 0)
+        return others;
+    json_array_foreach(all, i, slot)
+        if (is_other_way(slot))
+            (void) json_array_append(others, slot);
+    return others;
+}
+
+static void tell_gone(const json_t *others)
+{
+    const json_t *slot;
+    size_t i;
+
+    if (json_array_size(others) > 0)
+        (void) fprintf(stderr, "Warning: with the lock went %zu other way%s to unlock, to be added anew when autolock is on again:",
+                       json_array_size(others), json_array_size(others) > 1 ? "s" : "");
+    json_array_foreach(others, i, slot) {
+        _cleanup_free_ char *kind = escape(json_text(slot, "Kind"), strlen(json_text(slot, "Kind")), ESCAPE_TEXT);
+
+        (void) fprintf(stderr, "%s %" PRIu64 " (%s)%s", i > 0 ? "," : "", json_number(slot, "Slot"), kind ? kind : "",
+                       i + 1 == json_array_size(others) ? "\n" : "");
+    }
+}
+
+static int disable_autolock(const struct args *args, struct caller *c, struct error *e)
+{
+    _cleanup_json_ json_t *others = other_keyslots(c), *document = NULL;
+    int r = call_method(c, "DisableAutolock", NULL, e, "");
+
     if (r != STATUS_OK)
         return r;
+    tell_gone(others);
     if (args->on[OPTION_JSON])
         return json_print(document = json_pack("{s:b}", "Autolock", 0), e);
     output_print("Swarm updated.\n");
     return STATUS_OK;
+}
+
+int cmd_update(const struct args *args, struct caller *c, struct error *e)
+{
+    if (!args->is_set[OPTION_AUTOLOCK])
+        return error_set(e, STATUS_USAGE, "nothing to update: --autolock=true or --autolock=false is missing");
+    return args->on[OPTION_AUTOLOCK] ? enable_autolock(args, c, e) : disable_autolock(args, c, e);
 }
 
 static void print_token(const struct args *args, const char *role, const struct secret *token, const char *address)

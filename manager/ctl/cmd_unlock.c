@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <inttypes.h>
 #include <string.h>
 #include <time.h>
 
@@ -56,10 +57,17 @@ int cmd_unlock(const struct args *args, struct caller *c, struct error *e)
     if (fd < 0)
         return error_set(e, STATUS_FAILED, "cannot hand over the key: %s", strerror(-fd));
     r = call_method(c, "Unlock", &reply, e, "h", fd);
-    if (r != STATUS_OK || !args->on[OPTION_JSON])
+    if (r != STATUS_OK || (args->on[OPTION_QUIET] && !args->on[OPTION_JSON]))
         return r;
     r = json_read(reply, &result);
-    return r < 0 ? call_reply_error(r, e) : json_print(result, e);
+    if (r < 0)
+        return call_reply_error(r, e);
+    if (args->on[OPTION_JSON])
+        return json_print(result, e);
+    output_print("Swarm unlocked with keyslot %" PRIu64 " (", json_number(result, "Keyslot"));
+    output_text(json_text(result, "Kind"));
+    output_print(").\n");
+    return STATUS_OK;
 }
 
 static int print_key(const struct args *args, uint32_t generation, const struct secret *key, struct error *e)

@@ -18,8 +18,16 @@ const struct command_option command_options[_OPTION_MAX] = {
     [OPTION_LISTEN_ADDR] = { 0, "listen-addr", "ADDR", "Address to listen on (HOST[:PORT])" },
     [OPTION_FORCE] = { 'f', "force", NULL, "Leave even while locked or as the last manager: the swarm's data here is lost" },
     [OPTION_LABEL] = { 'l', "label", "KEY=VALUE", "Attach a label; may be given several times" },
-    [OPTION_QUIET] = { 'q', "quiet", NULL, "Print the IDs, the key or the token only" },
+    [OPTION_QUIET] = { 'q', "quiet", NULL, "Print no more than IDs, the key, the token, or what has changed" },
     [OPTION_ROTATE] = { 0, "rotate", NULL, "Replace it by a new one" },
+    [OPTION_THRESHOLD] = { 0, "threshold", "T", "tang: how many of the servers have to answer (1)" },
+    [OPTION_THUMBPRINT] = { 0, "thumbprint", "THP", "tang: a signing key that is trusted; may be given several times" },
+    [OPTION_TRUST_FIRST] = { 0, "trust-first", NULL, "tang: trust the keys that the servers advertise now" },
+    [OPTION_PCRS] = { 0, "pcrs", "PCRS", "tpm2: the registers that have to be as they are now, like 7+11" },
+    [OPTION_DEVICE] = { 0, "device", "DEVICE", "fido2: the token's hidraw device, if there are several" },
+    [OPTION_TOKEN_URI] = { 0, "token-uri", "URI", "pkcs11: the token, if there are several" },
+    [OPTION_CHECK] = { 0, "check", NULL, "Only look: change nothing" },
+    [OPTION_AUTOMATIC] = { 0, "automatic", NULL, "Only what needs no person's judgement: the keys of Tang servers" },
 };
 
 #define OBJECT_COMMANDS(word, object, shown)                                                                                            \
@@ -34,9 +42,9 @@ const struct command_option command_options[_OPTION_MAX] = {
 const struct command commands[] = {
     { NULL, "init", NULL, "", 0, 0, OPTIONS(OPTION_ADVERTISE_ADDR, OPTION_AUTOLOCK, OPTION_LISTEN_ADDR), "Make a swarm of this one manager",
       "With --autolock the unlock key is printed, and is in force as soon as it has been.", cmd_init },
-    { NULL, "unlock", NULL, "", 0, 0, NO_OPTIONS, "Unlock this manager",
-      "Asks for the unlock key at the terminal, or takes one line of standard input where\nthat is no terminal. Returns when the manager is "
-      "active.", cmd_unlock },
+    { NULL, "unlock", NULL, "", 0, 0, OPTIONS(OPTION_QUIET), "Unlock this manager",
+      "Asks for the unlock key, a recovery key or a passphrase at the terminal, or takes\none line of standard input where that is no "
+      "terminal. Returns when the manager is\nactive.", cmd_unlock },
     { NULL, "unlock-key", NULL, "", 0, 0, OPTIONS(OPTION_QUIET, OPTION_ROTATE), "Show or rotate the unlock key",
       "The old key opens the managers until the new one has been printed.", cmd_unlock_key },
     { NULL, "update", NULL, "", 0, 0, OPTIONS(OPTION_AUTOLOCK), "Turn autolock on or off",
@@ -50,7 +58,22 @@ const struct command commands[] = {
     { "node", "ls", "list", "", 0, 0, OPTIONS(OPTION_QUIET), "List the nodes of the swarm", "", cmd_node_list },
     { "node", "inspect", NULL, "self|NODE...", 1, -1, NO_OPTIONS, "Show everything about nodes, as JSON",
       "NODE is an ID, the beginning of one, or a hostname.", cmd_node_inspect },
+    { "keyslot", "add", NULL, "KIND [URL...]", 1, -1,
+      OPTIONS(OPTION_THRESHOLD, OPTION_THUMBPRINT, OPTION_TRUST_FIRST, OPTION_PCRS, OPTION_DEVICE, OPTION_TOKEN_URI, OPTION_QUIET),
+      "Add a way to unlock this manager",
+      "Kinds:\n"
+      "  tang URL...  Tang servers: whenever enough of them answer\n"
+      "  tpm2         this machine's TPM2 chip\n"
+      "  recovery     a key to write down; printed once\n"
+      "  passphrase   asked for at the terminal, or one line of standard input\n"
+      "  fido2        a FIDO2 token, by systemd-cryptenroll at the terminal, as root\n"
+      "  pkcs11       a smart card, in the same way", cmd_keyslot_add },
     { "keyslot", "ls", "list", "", 0, 0, NO_OPTIONS, "List the ways to unlock this manager", "", cmd_keyslot_list },
+    { "keyslot", "test", NULL, "SLOT", 1, 1, NO_OPTIONS, "Try whether a keyslot opens",
+      "Asks for its secret if it has one that people know.", cmd_keyslot_test },
+    { "keyslot", "refresh", NULL, "[SLOT]", 0, 1, OPTIONS(OPTION_CHECK, OPTION_AUTOMATIC, OPTION_QUIET),
+      "Bind keyslots anew whose server or TPM has changed", "Fails when a keyslot would not open.", cmd_keyslot_refresh },
+    { "keyslot", "rm", "remove", "SLOT", 1, 1, NO_OPTIONS, "Remove a way to unlock this manager", "", cmd_keyslot_remove },
 };
 const size_t n_commands = ELEMENTSOF(commands);
 

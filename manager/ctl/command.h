@@ -20,11 +20,19 @@ enum option {
     OPTION_LABEL,
     OPTION_QUIET,
     OPTION_ROTATE,
+    OPTION_THRESHOLD,
+    OPTION_THUMBPRINT,
+    OPTION_TRUST_FIRST,
+    OPTION_PCRS,
+    OPTION_DEVICE,
+    OPTION_TOKEN_URI,
+    OPTION_CHECK,
+    OPTION_AUTOMATIC,
     _OPTION_MAX,
     OPTION_NONE = _OPTION_MAX,
 };
 
-#define COMMAND_OPTIONS_MAX 4
+#define COMMAND_OPTIONS_MAX 8
 
 struct command_option {
     char letter; /* 0: none */

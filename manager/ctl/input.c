@@ -3,13 +3,17 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sodium.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "ctl/hidden_line.h"
 #include "ctl/status.h"
 
-#define LINE_MAX_BYTES 512
+#define LINE_MAX_BYTES 1024
+#define PASSPHRASE_MAX 512 /* of those that the manager adds */
+#define UNLOCK_KEY_PREFIX "SWMKEY-1-"
 
 static int read_all(int fd, struct secret *buffer, size_t *ret_n)
 {
@@ -77,31 +81,79 @@ static int read_line(struct secret *buffer, size_t *ret_n)
     return -EMSGSIZE;
 }
 
+static bool is_blank(unsigned char c)
+{
+    return c == ' ' || c == '\t' || c == '\r';
+}
+
+/* No passphrase has the form of an unlock key, and what is copied with one is never part of it. */
 static int without_space(const struct secret *line, size_t n, struct secret *ret)
 {
-    size_t start = 0;
+    size_t start = 0, end = n, prefix = strlen(UNLOCK_KEY_PREFIX);
 
-    while (n > 0 && strchr(" \t\r\n", line->data[n - 1]))
-        n--;
-    while (start < n && strchr(" \t", line->data[start]))
+    while (end > 0 && is_blank(line->data[end - 1]))
+        end--;
+    while (start < end && is_blank(line->data[start]))
         start++;
-    return secret_copy(line->data + start, n - start, ret);
+    if (end - start < prefix || memcmp(line->data + start, UNLOCK_KEY_PREFIX, prefix) != 0)
+        return secret_copy(line->data, n, ret);
+    return secret_copy(line->data + start, end - start, ret);
+}
+
+/* A negative errno; -EMSGSIZE for a line that is too long, or empty. */
+static int read_secret(const char *prompt, struct secret *ret)
+{
+    _cleanup_(secret_done) struct secret line = SECRET_NULL;
+    size_t n;
+    int r = secret_new(LINE_MAX_BYTES + 1, &line);
+
+    if (r == 0)
+        r = isatty(STDIN_FILENO) ? hidden_line_read(prompt, &line, &n) : read_line(&line, &n);
+    if (r == 0 && n == 0)
+        r = -EMSGSIZE;
+    return r < 0 ? r : without_space(&line, n, ret);
 }
 
 int input_key(const char *prompt, struct secret *ret, struct error *e)
 {
-    _cleanup_(secret_done) struct secret line = SECRET_NULL, key = SECRET_NULL;
-    size_t n;
-    int r = secret_new(LINE_MAX_BYTES, &line);
+    int r = read_secret(prompt, ret);
 
-    if (r == 0)
-        r = isatty(STDIN_FILENO) ? hidden_line_read(prompt, &line, &n) : read_line(&line, &n);
-    if (r == 0)
-        r = without_space(&line, n, &key);
-    if (r == -EMSGSIZE || (r == 0 && key.size == 0))
+    if (r == -EMSGSIZE)
         return error_set(e, STATUS_WRONG_KEY, "invalid key string");
-    if (r < 0)
-        return error_set(e, STATUS_FAILED, "cannot read the key: %s", strerror(-r));
-    *ret = secret_take(&key);
-    return STATUS_OK;
+    return r < 0 ? error_set(e, STATUS_FAILED, "cannot read the key: %s", strerror(-r)) : STATUS_OK;
+}
+
+static int input_passphrase(const char *prompt, struct secret *ret, struct error *e)
+{
+    int r = read_secret(prompt, ret);
+
+    if (r == -EMSGSIZE)
+        return error_set(e, STATUS_FAILED, "a passphrase has 1 to %d bytes", PASSPHRASE_MAX);
+    return r < 0 ? error_set(e, STATUS_FAILED, "cannot read the passphrase: %s", strerror(-r)) : STATUS_OK;
+}
+
+int input_new_passphrase(struct secret *ret, struct error *e)
+{
+    _cleanup_(secret_done) struct secret first = SECRET_NULL, second = SECRET_NULL;
+    int r = input_passphrase("New passphrase: ", &first, e);
+
+    if (r == STATUS_OK && isatty(STDIN_FILENO)) {
+        r = input_passphrase("The same again: ", &second, e);
+        if (r == STATUS_OK && (first.size != second.size || sodium_memcmp(first.data, second.data, first.size) != 0))
+            return error_set(e, STATUS_FAILED, "the two are not the same: nothing was added");
+    }
+    if (r == STATUS_OK)
+        *ret = secret_take(&first);
+    return r;
+}
+
+bool input_agrees(const char *question)
+{
+    _cleanup_(secret_done) struct secret line = SECRET_NULL;
+    size_t n = 0;
+
+    (void) fputs(question, stderr);
+    if (secret_new(LINE_MAX_BYTES, &line) < 0 || read_line(&line, &n) < 0)
+        return false;
+    return (n == 1 && (line.data[0] == 'y' || line.data[0] == 'Y')) || (n == 3 && strncasecmp((char *) line.data, "yes", n) == 0);
 }

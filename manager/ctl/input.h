@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include <stdbool.h>
+
 #include "basic/error.h"
 #include "basic/secret.h"
 
@@ -8,6 +10,12 @@
  * "secret data must be …". An exit code. */
 int input_data(const char *path, size_t max, const char *what, struct secret *ret, struct error *e);
 
-/* One line without the white space around it: asked for at the terminal, unseen, or the next of standard input where that is none (no byte
- * more is taken). A signal that ends or stops the process finds the terminal as it was. An exit code. */
+/* One line without its newline: asked for at the terminal, unseen, or the next of standard input where that is none (no byte more is taken). Of
+ * an unlock key the white space around it goes, too. A signal that ends or stops the process finds the terminal as it was. An exit code. */
 int input_key(const char *prompt, struct secret *ret, struct error *e);
+
+/* A new passphrase in the same way, at the terminal twice. */
+int input_new_passphrase(struct secret *ret, struct error *e);
+
+/* Whether the person at the terminal says yes to a question on standard error. */
+bool input_agrees(const char *question);

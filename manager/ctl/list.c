@@ -27,16 +27,17 @@ static int print_ids(const json_t *array, bool as_json, struct error *e)
     return as_json ? json_print(ids, e) : STATUS_OK;
 }
 
-/* Times for people and programs, where the bus has microseconds. */
+/* Times for people and programs, where the bus has microseconds, or 0 for never. */
 static int print_objects(json_t *array, struct error *e)
 {
-    static const char *const times[] = { "CreatedAt", "UpdatedAt" };
+    static const char *const times[] = { "CreatedAt", "UpdatedAt", "Worked" };
     json_t *object;
     size_t i;
 
     json_array_foreach(array, i, object)
         for (size_t k = 0; k < ELEMENTSOF(times); k++)
-            if (json_object_get(object, times[k]) && json_object_set_new(object, times[k], json_time(object, times[k])) < 0)
+            if (json_object_get(object, times[k]) &&
+                json_object_set_new(object, times[k], json_number(object, times[k]) > 0 ? json_time(object, times[k]) : json_string("")) < 0)
                 return call_reply_error(-ENOMEM, e);
     return json_print(array, e);
 }

@@ -14,7 +14,7 @@ _swarmctl_complete() {
     for ((i = 1; i < COMP_CWORD; i++)); do
         word=${COMP_WORDS[i]}
         case $word in
-            -l|--label|--advertise-addr|--listen-addr)
+            -l|--label|--advertise-addr|--listen-addr|--threshold|--thumbprint|--pcrs|--device|--token-uri)
                 ((++i)); [[ ${COMP_WORDS[i]} == = ]] && ((++i)); continue ;;
             -?*|=) continue ;;
         esac
@@ -31,7 +31,8 @@ _swarmctl_complete() {
     done
 
     case $prev in
-        -l|--label|--advertise-addr|--listen-addr) return ;;
+        -l|--label|--advertise-addr|--listen-addr|--threshold|--thumbprint|--pcrs|--token-uri) return ;;
+        --device) COMPREPLY=($(compgen -f -- "${cur:-/dev/hidraw}")); return ;;
     esac
     if [[ $cur == = || $prev == = ]]; then
         COMPREPLY=($(compgen -W 'true false' -- "${cur#=}"))
@@ -42,6 +43,7 @@ _swarmctl_complete() {
         ' ')         words='init unlock unlock-key update join-token leave info secret config node keyslot help'
                      global+=' --version' ;;
         ' init')     global+=' --advertise-addr --autolock --listen-addr' ;;
+        ' unlock')   global+=' --quiet' ;;
         ' unlock-key') global+=' --quiet --rotate' ;;
         ' update')   global+=' --autolock' ;;
         ' join-token') global+=' --quiet --rotate'
@@ -49,7 +51,13 @@ _swarmctl_complete() {
         ' leave')    global+=' --force' ;;
         'secret '|'config ') words='create ls inspect rm' ;;
         'node ')     words='ls inspect' ;;
-        'keyslot ')  words='ls' ;;
+        'keyslot ')  words='add ls test refresh rm' ;;
+        'keyslot add')
+                     global+=' --threshold --thumbprint --trust-first --pcrs --device --token-uri --quiet'
+                     ((operands == 0)) && words='tang tpm2 recovery passphrase fido2 pkcs11' ;;
+        'keyslot refresh') global+=' --check --automatic --quiet' ;;&
+        'keyslot test'|'keyslot refresh'|'keyslot rm'|'keyslot remove')
+                     [[ $cur == -* || $operands -gt 0 ]] || words=$(_swarmctl_names keyslot | awk 'NR > 1 { print $1 }') ;;
         'secret create'|'config create')
                      global+=' --label'
                      if [[ $cur != -* && $operands -eq 1 ]]; then

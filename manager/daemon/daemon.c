@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "bus/bus_manager.h"
+#include "bus/bus_private.h"
 #include "daemon/events.h"
 #include "daemon/journal.h"
 #include "daemon/notify.h"
@@ -20,6 +21,8 @@ struct daemon {
     uv_timer_t reconnect;
     struct swarm *swarm;
     struct bus_manager *bus;
+    struct bus_private *private;
+    bool bus_trouble; /* which has been told */
     struct notify notify;
     struct prompter prompter;
     char hostname[256];
@@ -59,25 +62,41 @@ static void on_event(void *data _unused_, const struct swarm_event_info *info)
     event_log(info);
 }
 
-/* The bus may be restarted; a manager that ended with it would come back locked. */
 static void connect_bus(uv_timer_t *timer);
 
-static void on_bus_lost(void *data)
+/* Told once, not at every attempt until it works again. */
+static void on_bus_lost(void *data, const struct error *e)
 {
     struct daemon *d = data;
 
-    journal_error("The connection to the system bus was lost; connecting again.");
-    (void) uv_timer_start(&d->reconnect, connect_bus, RECONNECT_MS, RECONNECT_MS);
+    if (d->bus && bus_manager_had_name(d->bus))
+        d->bus_trouble = false;
+    if (!d->bus_trouble)
+        journal_error("%s; trying again.%s", e->text, d->private ? " Root reaches the manager all the same." : "");
+    d->bus_trouble = true;
+    (void) uv_timer_start(&d->reconnect, connect_bus, RECONNECT_MS, 0);
 }
 
+/* The bus may be restarted, or come later; a manager that ended with it would come back locked. */
 static void connect_bus(uv_timer_t *timer)
 {
     struct daemon *d = timer->data;
+    struct error e;
 
     if (d->bus)
         bus_manager_free(TAKE_PTR(d->bus));
-    if (bus_manager_new(&d->loop, d->swarm, on_bus_lost, d, &d->bus, NULL) == 0)
-        (void) uv_timer_stop(timer);
+    if (bus_manager_new(&d->loop, d->swarm, on_bus_lost, d, &d->bus, &e) < 0)
+        on_bus_lost(d, &e);
+}
+
+static int open_private(struct daemon *d, const char *path)
+{
+    struct error e;
+    int r = bus_private_new(&d->loop, d->swarm, path, &d->private, &e);
+
+    if (r < 0)
+        journal_error("%s", e.text);
+    return r;
 }
 
 static void on_swarm_closed(void *data)
@@ -87,6 +106,8 @@ static void on_swarm_closed(void *data)
     d->swarm = NULL;
     if (d->bus)
         bus_manager_free(TAKE_PTR(d->bus));
+    if (d->private)
+        bus_private_free(TAKE_PTR(d->private));
     uv_close((uv_handle_t *) &d->reconnect, NULL);
     uv_close((uv_handle_t *) &d->term, NULL);
     uv_close((uv_handle_t *) &d->interrupt, NULL);
@@ -123,13 +144,13 @@ int daemon_run(const struct daemon_config *config)
         .loop = &d.loop,
         .folder = config->folder,
         .seal_socket = config->seal_socket,
+        .helpers = config->helpers,
         .hostname = d.hostname,
         .snapshot_threshold = config->snapshot_threshold,
         .on_state = on_state,
         .on_event = on_event,
         .data = &d,
     };
-    struct error e = { "" };
     int r;
 
     if (gethostname(d.hostname, sizeof(d.hostname) - 1) < 0)
@@ -142,11 +163,12 @@ int daemon_run(const struct daemon_config *config)
         return r;
     }
     start_handles(&d, config);
-    r = bus_manager_new(&d.loop, d.swarm, on_bus_lost, &d, &d.bus, &e);
-    if (r < 0) {
-        journal_error("%s", e.text);
-        on_signal(&d.term, 0);
-    }
+    r = open_private(&d, config->private_socket);
+    connect_bus(&d.reconnect);
+    if (r < 0 && !d.bus)
+        on_signal(&d.term, 0); /* nobody could reach it */
+    else
+        r = 0;
     (void) uv_run(&d.loop, UV_RUN_DEFAULT);
     (void) uv_loop_close(&d.loop);
     return r;

@@ -6,7 +6,9 @@
 struct daemon_config {
     const char *folder; /* the state directory */
     const char *seal_socket;
+    const char *helpers; /* the folder of the sockets of swarm-open, swarm-unlock and swarm-token */
     const char *ask_socket;
+    const char *private_socket;
     unsigned snapshot_threshold; /* 0: the default */
 };
 

@@ -22,6 +22,10 @@ static const struct {
                                    "The keyslots file is older than the state that it guards; it was brought up to date." },
     [SWARM_EVENT_MENDED] = { MESSAGE_MENDED, LOG_NOTICE, "The log was mended after a crash." },
     [SWARM_EVENT_REPLICA_FAILED] = { MESSAGE_REPLICA_FAILED, LOG_CRIT, "The replicated store stopped working." },
+    [SWARM_EVENT_KEYSLOT_ADDED] = { MESSAGE_KEYSLOT_ADDED, LOG_NOTICE, "A way to unlock the manager was added." },
+    [SWARM_EVENT_KEYSLOT_REMOVED] = { MESSAGE_KEYSLOT_REMOVED, LOG_NOTICE, "A way to unlock the manager was removed." },
+    [SWARM_EVENT_KEYSLOT_REFRESHED] = { MESSAGE_KEYSLOT_REFRESHED, LOG_NOTICE, "A way to unlock the manager was bound anew." },
+    [SWARM_EVENT_KEYSLOT_FAILED] = { MESSAGE_KEYSLOT_FAILED, LOG_WARNING, "A way to unlock the manager needs attention." },
     [SWARM_EVENT_TROUBLE] = { MESSAGE_TROUBLE, LOG_WARNING, "An operation was left unfinished and is tried again at the next start." },
 };
 

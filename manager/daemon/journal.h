@@ -12,7 +12,7 @@
 #define JOURNAL_FIELD_MAX 512 /* bytes of NAME=value; more is cut */
 
 /* An entry with a catalogued id (ids.h) and fields: pairs of name and value that end with NULL, a pair whose value is NULL is left out. Ours:
- *     SWARM_METHOD      how it came: "dbus NAME", "prompt", "startup"
+ *     SWARM_METHOD      how it came: "dbus NAME", "dbus pid:PID" (the private socket), "prompt", "startup"
  *     SWARM_CALLER_UID  of a D-Bus caller
  *     SWARM_KEYSLOT, SWARM_GENERATION, SWARM_FILE, SWARM_REASON
  * journal_event(MESSAGE_LEFT, LOG_NOTICE, "This node has left its swarm.", "SWARM_CALLER_UID", uid, NULL); */

@@ -25,8 +25,10 @@ int main(void)
 {
     const struct daemon_config config = {
         .folder = STATEDIR,
+        .helpers = "/run/swarm-helpers",
         .seal_socket = "/run/swarm-helpers/seal.sock",
         .ask_socket = "/run/swarm-helpers/ask.sock",
+        .private_socket = "/run/swarm-manager/private",
     };
 
     guard_memory();

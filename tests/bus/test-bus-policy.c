@@ -15,6 +15,11 @@ static const struct {
     { "GetUnlockKey", "org.swarm.manager1.view-key", RECEIPT_GIVES },
     { "ConfirmUnlockKey", "org.swarm.manager1.view-key", RECEIPT_TAKES },
     { "GetJoinToken", "org.swarm.manager1.view-key", RECEIPT_NONE },
+    { "FetchAdvertisement", "org.swarm.manager1.manage", RECEIPT_NONE },
+    { "AddKeyslot", "org.swarm.manager1.manage", RECEIPT_NONE },
+    { "TestKeyslot", "org.swarm.manager1.manage", RECEIPT_NONE },
+    { "RemoveKeyslot", "org.swarm.manager1.manage", RECEIPT_NONE },
+    { "RefreshKeyslots", "org.swarm.manager1.manage", RECEIPT_NONE },
 };
 
 /* Whatever else there is needs the right to manage. */

@@ -3,7 +3,9 @@
  *   fail   lines of "METHOD ERROR-NAME TEXT"; the name DIE ends the service instead of answering
  *   state  what Info calls State; active when missing
  *   calls  written: one line per call, METHOD, i or - (interactive authorisation allowed), arguments
- *   data   written: the last memfd received */
+ *   data   written: the last memfd received
+ *   enrolled  there: ListKeyslots has one more keyslot
+ *   failing   there: RefreshKeyslots tells of one that failed */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
@@ -17,6 +19,7 @@
 #define KEY "SWMKEY-1-AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"
 #define NEXT_KEY "SWMKEY-1-HxwdGhsYGRYXFBUSExARDg8MDQoLCAkGBwQFAgMAAQE"
 #define TOKEN "SWMTKN-1-0123456789abcdefghijklmnopqrstuvwxyz0123456789abcd-0123456789abcdefghijklmno"
+#define RECOVERY_KEY "cbdefghi-jklnrtuv-cbdefghi-jklnrtuv-cbdefghi-jklnrtuv-cbdefghi-jklnrtuv"
 #define ID "abcdefghijklmnopqrstuvwx1"
 
 static const char *folder;
@@ -132,6 +135,105 @@ static int unlock(sd_bus_message *m)
     return sd_bus_reply_method_return(m, "a{sv}", 2, "Keyslot", "i", 1, "Kind", "s", "unlock-key");
 }
 
+static bool is_there(const char *name)
+{
+    _cleanup_fclose_ FILE *f = open_file(name, "re");
+
+    return f;
+}
+
+/* Of an a{sv}: " KEY=VALUE" each, a memfd's being kept in the file. */
+static void read_options(sd_bus_message *m, char *ret, size_t size)
+{
+    CHECK(sd_bus_message_enter_container(m, 'a', "{sv}") > 0);
+    while (sd_bus_message_enter_container(m, 'e', "sv") > 0) {
+        _cleanup_(secret_done) struct secret data = SECRET_NULL;
+        const char *key, *type, *text;
+        size_t n;
+        int number;
+
+        CHECK_OK(sd_bus_message_read(m, "s", &key));
+        CHECK_OK(sd_bus_message_peek_type(m, NULL, &type));
+        CHECK_OK(sd_bus_message_enter_container(m, 'v', type));
+        n = strlen(ret);
+        (void) snprintf(ret + n, size - n, " %s=", key);
+        n = strlen(ret);
+        if (strcmp(type, "as") == 0) {
+            CHECK_OK(sd_bus_message_enter_container(m, 'a', "s"));
+            for (; sd_bus_message_read(m, "s", &text) > 0; n = strlen(ret))
+                (void) snprintf(ret + n, size - n, "%s,", text);
+            CHECK_OK(sd_bus_message_exit_container(m));
+        } else if (strcmp(type, "s") == 0) {
+            CHECK_OK(sd_bus_message_read(m, "s", &text));
+            (void) snprintf(ret + n, size - n, "%s", text);
+        } else {
+            CHECK_OK(sd_bus_message_read_basic(m, *type, &number));
+            if (*type == 'h') {
+                CHECK_OK(memfd_read(number, 4096, &data));
+                save_data(&data);
+            }
+            (void) snprintf(ret + n, size - n, "%d", *type == 'h' ? (int) data.size : number);
+        }
+        CHECK_OK(sd_bus_message_exit_container(m));
+        CHECK_OK(sd_bus_message_exit_container(m));
+    }
+    CHECK_OK(sd_bus_message_exit_container(m));
+}
+
+static int add_keyslot(sd_bus_message *m)
+{
+    char arguments[4096];
+    const char *kind;
+
+    CHECK_OK(sd_bus_message_read(m, "s", &kind));
+    (void) snprintf(arguments, sizeof(arguments), "%s", kind);
+    read_options(m, arguments, sizeof(arguments));
+    log_call(m, arguments);
+    if (strcmp(kind, "recovery") == 0)
+        return sd_bus_reply_method_return(m, "a{sv}", 3, "Keyslot", "i", 5, "Kind", "s", kind, "RecoveryKey", "h", text_fd(RECOVERY_KEY));
+    return sd_bus_reply_method_return(m, "a{sv}", 2, "Keyslot", "i", 5, "Kind", "s", kind);
+}
+
+static int test_keyslot(sd_bus_message *m)
+{
+    char arguments[4096];
+    int slot;
+
+    CHECK_OK(sd_bus_message_read(m, "i", &slot));
+    (void) snprintf(arguments, sizeof(arguments), "%d", slot);
+    read_options(m, arguments, sizeof(arguments));
+    log_call(m, arguments);
+    return sd_bus_reply_method_return(m, "a{sv}", 2, "Keyslot", "i", slot, "Kind", "s", "kind");
+}
+
+static int refresh_keyslots(sd_bus_message *m)
+{
+    char arguments[4096] = "";
+    bool failing = is_there("failing");
+
+    read_options(m, arguments, sizeof(arguments));
+    log_call(m, *arguments ? arguments + 1 : "");
+    return sd_bus_reply_method_return(m, "aa{sv}", 2,
+                                      5, "Slot", "i", 2, "Kind", "s", "recovery", "Result", "s", "skipped", "NewSlot", "i", -1, "Text", "s", "",
+                                      5, "Slot", "i", 3, "Kind", "s", "tang", "Result", "s", failing ? "failed" : "refreshed", "NewSlot", "i",
+                                      failing ? -1 : 4, "Text", "s", failing ? "http://t1: no answer" : "http://t1: has rotated its keys");
+}
+
+static void append_keyslot(sd_bus_message *m, int slot, const char *kind, unsigned generation, const char *binding, uint64_t worked, const char *note)
+{
+    CHECK_OK(sd_bus_message_append(m, "a{sv}", 7, "Slot", "i", slot, "Kind", "s", kind, "Generation", "u", generation, "State", "s",
+                                   generation > 0 ? "active" : "foreign", "Binding", "s", binding, "Worked", "t", worked, "Note", "s", note));
+}
+
+static void append_keyslots(sd_bus_message *m)
+{
+    append_keyslot(m, 0, "unlock-key", 3, "", UINT64_C(1700000000123456), "");
+    append_keyslot(m, 2, "recovery", 0, "", 0, "");
+    append_keyslot(m, 3, "tang", 0, "http://t1", UINT64_C(1700000000123456), "http://t1: has rotated its keys");
+    if (is_there("enrolled"))
+        append_keyslot(m, 4, "fido2", 0, "PIN", 0, "");
+}
+
 static int create(sd_bus_message *m)
 {
     _cleanup_(secret_done) struct secret data = SECRET_NULL;
@@ -189,7 +291,7 @@ static int objects(sd_bus_message *m, const char *member)
         if (list)
             append_node(reply, "zbcdefghijklmnopqrstuvwx2", "m2", 0);
     } else if (strstr(member, "Keyslot")) {
-        CHECK_OK(sd_bus_message_append(reply, "a{sv}", 4, "Slot", "i", 0, "Kind", "s", "unlock-key", "Generation", "u", 3, "State", "s", "active"));
+        append_keyslots(reply);
     } else {
         append_object(reply, ID, "web.key", data);
         if (list)
@@ -208,6 +310,9 @@ static int with_text_argument(sd_bus_message *m)
     log_call(m, text);
     if (strcmp(text, "missing") == 0)
         return sd_bus_reply_method_errorf(m, "org.swarm.Error.NotFound", "missing not found");
+    if (strcmp(member, "FetchAdvertisement") == 0)
+        return sd_bus_reply_method_return(m, "a{sv}", 2, "URL", "s", text, "Thumbprints", "as", 2, strcmp(text, "http://t1") == 0 ? "one" : "two",
+                                          "more\x1b[2J");
     if (strncmp(member, "Remove", 6) == 0)
         return sd_bus_reply_method_return(m, "s", ID);
     if (strstr(member, "JoinToken"))
@@ -241,6 +346,12 @@ static int on_call(sd_bus_message *m, void *data _unused_, sd_bus_error *error _
         return unlock(m);
     if (strncmp(member, "Create", 6) == 0)
         return create(m);
+    if (strcmp(member, "AddKeyslot") == 0)
+        return add_keyslot(m);
+    if (strcmp(member, "TestKeyslot") == 0)
+        return test_keyslot(m);
+    if (strcmp(member, "RefreshKeyslots") == 0)
+        return refresh_keyslots(m);
     if (strcmp(signature, "s") == 0)
         return with_text_argument(m);
     if (*signature)
@@ -283,6 +394,11 @@ static const sd_bus_vtable vtable[] = {
     METHOD("ListNodes", NULL, "aa{sv}"),
     METHOD("InspectNode", "s", "a{sv}"),
     METHOD("ListKeyslots", NULL, "aa{sv}"),
+    METHOD("FetchAdvertisement", "s", "a{sv}"),
+    METHOD("AddKeyslot", "sa{sv}", "a{sv}"),
+    METHOD("TestKeyslot", "ia{sv}", "a{sv}"),
+    METHOD("RemoveKeyslot", "i", NULL),
+    METHOD("RefreshKeyslots", "a{sv}", "aa{sv}"),
     SD_BUS_VTABLE_END,
 };
 

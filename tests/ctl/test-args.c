@@ -105,6 +105,22 @@ static void test_too_many_labels(void)
     refused(line, "too many labels");
 }
 
+static void test_thumbprints(void)
+{
+    char line[1024] = "keyslot add tang http://t1 --threshold=1";
+
+    for (int i = 0; i < ARGS_THUMBPRINTS_MAX; i++)
+        (void) snprintf(line + strlen(line), sizeof(line) - strlen(line), " --thumbprint t%d", i);
+    {
+        _cleanup_(args_done) struct args a = taken(line);
+
+        CHECK(a.n_thumbprints == ARGS_THUMBPRINTS_MAX && strcmp(a.thumbprints[1], "t1") == 0 && !a.thumbprints[ARGS_THUMBPRINTS_MAX]);
+        CHECK(a.n_operands == 2 && strcmp(a.value[OPTION_THRESHOLD], "1") == 0);
+    }
+    strcat(line, " --thumbprint more");
+    refused(line, "too many thumbprints");
+}
+
 static void test_commands(void)
 {
     _cleanup_(args_done) struct args list = taken("secret list -q");
@@ -133,6 +149,7 @@ int main(void)
     test_switches();
     test_values();
     test_too_many_labels();
+    test_thumbprints();
     test_commands();
     return 0;
 }

@@ -6,6 +6,7 @@
 source "$SANDBOX_LIB"
 
 as() { run runuser -u "$1" -- "${@:2}"; }
+on_bus() { run env DBUS_SYSTEM_BUS_ADDRESS=unix:path=/run/dbus/system_bus_socket swarmctl "$@"; } # root would go past it
 state() { run swarmctl info --json | python3 -c 'import json,sys; print(json.load(sys.stdin)["State"])'; }
 is() { [[ $(state) == "$1" ]]; }
 
@@ -69,7 +70,7 @@ text_agent() {
 
 root_without_polkit() {
     run systemctl mask --runtime --now polkit
-    run swarmctl secret ls
+    on_bus secret ls
     denied alice swarmctl secret ls
     run systemctl unmask --runtime polkit
 }
@@ -122,11 +123,11 @@ keys_stay_out_of_sight() {
     # the newest key is not known here any more: start anew
     run swarmctl leave --force
     local key
-    key=$(run swarmctl init --autolock | grep -o 'SWMKEY-1-.*')
-    printf 'hunter2-in-clear' | run swarmctl secret create seen -
-    run swarmctl unlock-key >/dev/null
+    key=$(on_bus init --autolock | grep -o 'SWMKEY-1-.*')
+    printf 'hunter2-in-clear' | on_bus secret create seen -
+    on_bus unlock-key >/dev/null
     start_locked
-    run swarmctl unlock <<<"$key"
+    on_bus unlock <<<"$key"
     run sh -c 'kill $(cat /run/monitor)'
     run grep -q CreateSecret $dump
     expect_exit 1 run grep -a -F -e "${key:9}" -e hunter2-in-clear $dump

@@ -18,7 +18,7 @@ fail() {
 
 # The programs are not installed where the units say.
 copy_units() {
-    for unit in "$units"/swarm-*.service "$units"/swarm-*.socket; do
+    for unit in "$units"/swarm-*.service "$units"/swarm-*.socket "$units"/swarm-*.timer; do
         sed -E 's|^(ExecStart=)/[^ ]*|\1/bin/true|; s|^ExecPaths=/[^ ]*|ExecPaths=/bin|' "$unit" >"$tmp/${unit##*/}"
     done
 }
@@ -47,12 +47,13 @@ security() {
 
 # argument: the sources. Every id is explained, and nothing else.
 catalog() {
-    sed -n 's/^#define MESSAGE_[A-Z_]* "\([0-9a-f]\{32\}\)"$/\1/p' "$argument/manager/daemon/ids.h" | sort >"$tmp/ids"
+    cat "$argument/manager/daemon/ids.h" "$argument/agent/agent_ids.h" >"$tmp/headers"
+    sed -n 's/^#define MESSAGE_[A-Z_]* "\([0-9a-f]\{32\}\)"$/\1/p' "$tmp/headers" | sort >"$tmp/ids"
     sed -n 's/^-- \([0-9a-f]\{32\}\)$/\1/p' "$argument/units/swarm-manager.catalog" | sort >"$tmp/explained"
     [ -s "$tmp/ids" ] || fail "no ids found"
-    [ "$(grep -c '#define MESSAGE_' "$argument/manager/daemon/ids.h")" = "$(wc -l <"$tmp/ids")" ] || fail "an id has another form"
+    [ "$(grep -c '#define MESSAGE_' "$tmp/headers")" = "$(wc -l <"$tmp/ids")" ] || fail "an id has another form"
     [ -z "$(uniq -d "$tmp/ids")" ] || fail "an id stands twice"
-    diff "$tmp/ids" "$tmp/explained" || fail "ids.h and the catalog differ"
+    diff "$tmp/ids" "$tmp/explained" || fail "the ids and the catalog differ"
     command -v journalctl >/dev/null || skip "no journalctl; ids and catalog agree"
     mkdir -p "$tmp/root/usr/lib/systemd/catalog" "$tmp/root/var/lib/systemd/catalog"
     cp "$argument/units/swarm-manager.catalog" "$tmp/root/usr/lib/systemd/catalog/"
@@ -100,7 +101,7 @@ freed() {
     [ -n "$tunables" ] || fail "swarm-manager.service sets no tunables"
     env -u GLIBC_TUNABLES -u MALLOC_PERTURB_ "$argument" && fail "the check finds nothing without the tunables either"
     env "$tunables" "$argument" || fail "$tunables leaves freed memory as it was"
-    for helper in swarm-ask swarm-seal@; do
+    for helper in swarm-agent swarm-ask swarm-clevis@ swarm-open@ swarm-seal@ swarm-token@ swarm-unlock@; do
         grep -qE "^Environment=(.* )?$tunables\$" "$units/$helper.service" || fail "$helper.service has other tunables"
     done
 }

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The ways to unlock that there are. */
+#include <errno.h>
+#include <string.h>
+
+#include "bus/bus_dict.h"
+#include "bus/bus_error.h"
+#include "bus/bus_methods.h"
+#include "bus/bus_options.h"
+#include "bus/bus_request.h"
+
+static int append_keyslot(sd_bus_message *reply, const struct keyslot *k, const struct keyslot_report *report)
+{
+    int r;
+
+    r = sd_bus_message_open_container(reply, 'a', "{sv}");
+    if (r >= 0)
+        r = dict_i32(reply, "Slot", k->slot);
+    if (r >= 0)
+        r = dict_string(reply, "Kind", k->kind);
+    if (r >= 0)
+        r = dict_u32(reply, "Generation", k->generation);
+    if (r >= 0)
+        r = dict_string(reply, "State", keyslot_state_to_string(k->state));
+    if (r >= 0)
+        r = dict_string(reply, "Binding", k->binding);
+    if (r >= 0)
+        r = dict_u64(reply, "Worked", (uint64_t) report->worked);
+    if (r >= 0)
+        r = dict_string(reply, "Note", report->note);
+    return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
+static int answer_keyslots(sd_bus_message *reply, const struct swarm_request *request)
+{
+    int r;
+
+    r = sd_bus_message_open_container(reply, 'a', "a{sv}");
+    for (unsigned i = 0; r >= 0 && i < request->ret_n_keyslots; i++)
+        r = append_keyslot(reply, &request->ret_keyslots[i], &request->ret_reports[i]);
+    return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
+int method_list_keyslots(struct swarm *s, sd_bus_message *m, const struct swarm_caller *caller)
+{
+    return bus_request(s, m, caller, swarm_request_new(SWARM_LIST_KEYSLOTS), answer_keyslots);
+}
+
+static int read_slot(int32_t slot, struct swarm_request *request)
+{
+    if (slot < 0 || slot >= KEYSLOTS_MAX)
+        return -ENOENT;
+    request->slot = slot;
+    return 0;
+}
+
+static int reply_no_slot(sd_bus_message *m)
+{
+    return bus_reply_text(m, -ENOENT, "keyslots have the numbers 0 to 7: see \"swarmctl keyslot ls\"");
+}
+
+static int answer_test(sd_bus_message *reply, const struct swarm_request *request)
+{
+    return sd_bus_message_append(reply, "a{sv}", 2, "Keyslot", "i", request->ret_keyslots[0].slot, "Kind", "s", request->ret_keyslots[0].kind);
+}
+
+static int read_test_option(sd_bus_message *m, const char *key, struct swarm_request *request)
+{
+    return strcmp(key, "Secret") == 0 ? option_secret(m, &request->key) : -EINVAL;
+}
+
+int method_test_keyslot(struct swarm *s, sd_bus_message *m, const struct swarm_caller *caller)
+{
+    _cleanup_(swarm_request_freep) struct swarm_request *request = swarm_request_new(SWARM_TEST_KEYSLOT);
+    int32_t slot;
+    int r;
+
+    if (!request)
+        return -ENOMEM;
+    r = sd_bus_message_read(m, "i", &slot);
+    if (r < 0)
+        return r;
+    if (options_read(m, read_test_option, request) < 0)
+        return bus_reply_text(m, -EINVAL, "the one option is Secret (h, a sealed memfd)");
+    return read_slot(slot, request) < 0 ? reply_no_slot(m) : bus_request(s, m, caller, TAKE_PTR(request), answer_test);
+}
+
+int method_remove_keyslot(struct swarm *s, sd_bus_message *m, const struct swarm_caller *caller)
+{
+    _cleanup_(swarm_request_freep) struct swarm_request *request = swarm_request_new(SWARM_REMOVE_KEYSLOT);
+    int32_t slot;
+    int r;
+
+    if (!request)
+        return -ENOMEM;
+    r = sd_bus_message_read(m, "i", &slot);
+    if (r < 0)
+        return r;
+    return read_slot(slot, request) < 0 ? reply_no_slot(m) : bus_request(s, m, caller, TAKE_PTR(request), NULL);
+}
+
+static int read_refresh_option(sd_bus_message *m, const char *key, struct swarm_request *request)
+{
+    int32_t slot;
+    int r;
+
+    if (strcmp(key, "Check") == 0)
+        return option_flag(m, &request->options->check);
+    if (strcmp(key, "Automatic") == 0)
+        return option_flag(m, &request->options->automatic);
+    if (strcmp(key, "Keyslot") != 0)
+        return -EINVAL;
+    r = sd_bus_message_read(m, "v", "i", &slot);
+    return r < 0 ? r : read_slot(slot, request);
+}
+
+static int append_refresh(sd_bus_message *reply, const struct keyslot_refresh *f)
+{
+    int r;
+
+    r = sd_bus_message_open_container(reply, 'a', "{sv}");
+    if (r >= 0)
+        r = dict_i32(reply, "Slot", f->slot);
+    if (r >= 0)
+        r = dict_string(reply, "Kind", f->kind);
+    if (r >= 0)
+        r = dict_string(reply, "Result", keyslot_result_to_string(f->result));
+    if (r >= 0)
+        r = dict_i32(reply, "NewSlot", f->new_slot);
+    if (r >= 0)
+        r = dict_string(reply, "Text", f->text);
+    return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
+static int answer_refreshes(sd_bus_message *reply, const struct swarm_request *request)
+{
+    int r;
+
+    r = sd_bus_message_open_container(reply, 'a', "a{sv}");
+    for (unsigned i = 0; r >= 0 && i < request->ret_n_refreshes; i++)
+        r = append_refresh(reply, &request->ret_refreshes[i]);
+    return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
+int method_refresh_keyslots(struct swarm *s, sd_bus_message *m, const struct swarm_caller *caller)
+{
+    _cleanup_(swarm_request_freep) struct swarm_request *request = options_request(SWARM_REFRESH_KEYSLOTS);
+    int r;
+
+    if (!request)
+        return -ENOMEM;
+    r = options_read(m, read_refresh_option, request);
+    if (r == -ENOENT)
+        return reply_no_slot(m);
+    if (r < 0)
+        return bus_reply_text(m, -EINVAL, "options are Check (b), Automatic (b) and Keyslot (i)");
+    return bus_request(s, m, caller, TAKE_PTR(request), answer_refreshes);
+}
