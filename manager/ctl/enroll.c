@@ -59,7 +59,8 @@ static _Noreturn void become_cryptenroll(int key, const char *option)
     _exit(127);
 }
 
-/* Its words are for the person; standard output is for what swarmctl answers. What is typed to interrupt it is for it alone: afterwards the lock is looked at. */
+/* Its words are for the person; standard output is for what swarmctl answers. What is typed to interrupt it is for it alone: afterwards the
+ * lock is looked at. */
 static int run(int key, const char *option, struct error *e)
 {
     struct sigaction ignore = { .sa_handler = SIG_IGN }, interrupt, quit;

@@ -71,6 +71,8 @@ int swarm_submit(struct swarm *s, struct swarm_request *request)
     bool lists = request->verb == SWARM_LIST_KEYSLOTS;
     int r;
 
+    if (s->closing)
+        return -ESHUTDOWN;
     if (lists && s->listings >= LIFECYCLE_QUEUE_MAX / 4)
         return -EAGAIN;
     request->swarm = s;

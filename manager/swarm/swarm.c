@@ -159,7 +159,7 @@ static void on_replica_closed(void *data)
     cb(cb_data);
 }
 
-static void on_lifecycle_stopped(void *data)
+static void on_errands_stopped(void *data)
 {
     struct swarm *s = data;
     struct replica *r = TAKE_PTR(s->replica);
@@ -170,19 +170,20 @@ static void on_lifecycle_stopped(void *data)
         on_replica_closed(s);
 }
 
-static void on_errands_stopped(void *data)
+static void on_lifecycle_stopped(void *data)
 {
     struct swarm *s = data;
 
-    lifecycle_stop(s->lifecycle, on_lifecycle_stopped, s);
+    lifecycle_stop(s->errands, on_errands_stopped, s);
 }
 
-/* An errand may wait for the lifecycle thread, never the other way round. */
+/* An errand that waits for the lifecycle thread is let go when that stops, and gets nothing more from it. */
 void swarm_close(struct swarm *s, void (*cb)(void *data), void *data)
 {
     s->closed = cb;
     s->closed_data = data;
-    lifecycle_stop(s->errands, on_errands_stopped, s);
+    s->closing = true;
+    lifecycle_stop(s->lifecycle, on_lifecycle_stopped, s);
 }
 
 const struct store *swarm_store(const struct swarm *s)

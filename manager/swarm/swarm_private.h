@@ -32,6 +32,7 @@ struct swarm {
     struct keyring *keyring;
     struct node_file node;
     unsigned listings; /* of keyslots that wait or run */
+    bool closing;
     void (*closed)(void *data);
     void *closed_data;
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # machines: 1
+# tang: 1
 # shellcheck shell=bash
 # swarm-token@ with the TPM of a machine, over its socket.
 # shellcheck source=/dev/null
@@ -103,6 +104,70 @@ many() {
     expect_exit 0 run sh -c '! systemctl --failed | grep swarm-token'
 }
 
+json() { python3 -c "import json,sys; d=json.load(sys.stdin); print($1)"; }
+is() { [[ $(run swarmctl info --json | json 'd["State"]') == "$1" ]]; }
+slot_of() { run swarmctl keyslot ls --json | json "' '.join(str(k['Slot']) for k in d if k['Kind']=='$1')"; }
+opened_last() { run journalctl --no-pager -q -o json -u swarm-manager -n 40 | json_lines | tail -n 1; }
+json_lines() { python3 -c 'import json,sys
+for line in sys.stdin:
+    d = json.loads(line)
+    if d.get("MESSAGE_ID") == "23a81d435aeb4995948edcabad17342c": print(d["SWARM_KEYSLOT"])'; }
+
+manager_is_unlocked() {
+    run systemctl enable --now swarm-agent
+    KEY=$(run swarmctl init --autolock | grep -o 'SWMKEY-1-.*')
+    printf '%s' "$KEY" >"$KEPT/key"
+    run swarmctl keyslot add tpm2 --pcrs 11
+    run systemctl restart swarm-manager
+    is active
+    [[ $(opened_last) == "$(slot_of tpm2)" ]]
+    run swarmctl keyslot ls
+}
+
+# From the question to an active manager.
+falls_through() {
+    local from took
+    run swarmctl keyslot add tang http://t1 --trust-first
+    tpm m1 tpm2_pcrextend "11:sha256=$(printf 'a5%.0s' {1..32})"
+    from=$(date +%s%3N)
+    run systemctl restart swarm-manager
+    took=$(($(date +%s%3N) - from))
+    echo "active after $took ms"
+    is active
+    ((took < 3000))
+    [[ $(opened_last) == "$(slot_of tang)" ]]
+    wait_for 5 tells_why
+}
+
+# The agent, or when Tang was faster than the TPM's refusal, the helper.
+tells_why() { run journalctl --no-pager -q -u swarm-agent -u 'swarm-token@*' | grep -E 'PCRs 11 differ|Failed to unseal'; }
+
+is_sealed_to_anew() {
+    local old
+    old=$(slot_of tpm2)
+    expect_exit 7 run swarmctl keyslot test "$old"
+    run swarmctl keyslot refresh --automatic
+    [[ $(slot_of tpm2) == "$old" ]] # never without a person
+    run swarmctl keyslot refresh
+    [[ $(slot_of tpm2) != "$old" ]]
+    run swarmctl keyslot remove "$(slot_of tang)"
+    run systemctl restart swarm-manager
+    is active
+    [[ $(opened_last) == "$(slot_of tpm2)" ]]
+}
+
+# A Clevis pin that swarm-unlock does not know, by clevis itself.
+clevis_pin_unlocks() {
+    local pin
+    pin='{"t":2,"pins":{"tpm2":{"pcr_ids":"11"},"tang":{"url":"http://t1","thp":"'$(on t1 tang-show-keys 80)'"}}}'
+    run swarmctl keyslot remove "$(slot_of tpm2)"
+    tpm m1 clevis luks bind -f -d /var/lib/swarm-manager/keyslots.luks -k - sss "$pin" <"$KEPT/key"
+    run swarmctl keyslot ls
+    run systemctl restart swarm-manager
+    is active
+    [[ $(opened_last) == "$(slot_of sss)" ]]
+}
+
 case_ 'tpm2: a machine without a TPM says so, and seals its keys nevertheless' without_a_tpm
 case_ 'tpm2: a token is enrolled and opened' enrolls_and_opens
 case_ 'tpm2: only the manager and root may ask' others_may_not_ask
@@ -111,4 +176,8 @@ case_ 'tpm2: a changed PCR refuses, in words' changed_pcr
 case_ 'tpm2: after a restart the token opens again' restart
 case_ 'tpm2: another TPM refuses, in words' another_tpm
 case_ 'tpm2: many ask at once' many
+case_ 'tpm2: the manager unlocks itself' manager_is_unlocked
+case_ 'tpm2: after its PCRs changed Tang unlocks within 3 s, and the journal says why' falls_through
+case_ 'tpm2: it is sealed to anew when a person says so' is_sealed_to_anew
+case_ 'tpm2: a Clevis pin of both unlocks' clevis_pin_unlocks
 rm -rf "$KEPT"
