@@ -68,20 +68,22 @@ int keyslots_activate(const char *path, uint32_t generation, struct error *e);
 int keyslots_retire(const char *path, const struct secret *passphrase, uint32_t generation, struct error *e);
 
 /* Removes own tokens that no keyslot is left for, and keyslots that were being added or destroyed when the power went (named by an own
- * intent token). Foreign keyslots and tokens stay. */
+ * intent token), with the tokens for them alone. Other foreign keyslots and tokens stay. */
 int keyslots_collect(const char *path, struct error *e);
 
 /* Adds a foreign keyslot: one with the LUKS2 token of a method (JSON; its "keyslots" is set here), or a passphrase when token is NULL. Proves that
  * it opens before its token is written; killed before, it is collected. Leaves a slot free for the next rotation, else -ENOSPC, unless
- * it is to replace another one. -EINVAL when token is no token. */
+ * it is to replace another one. -EINVAL when token is no token, or a person's passphrase has the form of an unlock key: it would never be
+ * tried. */
 int keyslots_add_method(const char *path, const struct secret *kek, const struct secret *passphrase, enum keyslot_stretch stretch,
                         const char *token, bool replaces, int *ret_slot, struct error *e);
 
-/* Destroys a foreign keyslot with its tokens, after unlock_key was seen to open an unlock key's keyslot. -ENOENT: no such keyslot; -EBUSY: it
- * holds an unlock key, or nothing else would open. */
+/* Destroys a foreign keyslot with the tokens for it alone, after unlock_key was seen to open an unlock key's keyslot; goes on with one that was
+ * cut off. -ENOENT: no such keyslot; -EBUSY: it holds an unlock key, or nothing else would open. */
 int keyslots_remove_method(const char *path, int slot, const struct secret *unlock_key, struct error *e);
 
-/* Whether passphrase opens this very keyslot. -ENOENT, -EKEYREJECTED. ret_slot may be NULL. */
+/* Whether passphrase opens this very keyslot, whatever that costs. -ENOENT: none that keyslots_list would list; -EKEYREJECTED. ret_slot may be
+ * NULL. */
 int keyslots_prove(const char *path, int slot, const struct secret *passphrase, struct keyslot *ret_slot, struct error *e);
 
 /* The JSON of the slot's first token that is not ours, from malloc. -ENOENT when the slot or its token is missing. */
