@@ -13,7 +13,7 @@
 #define PATH "/org/swarm/Manager1"
 
 #define NO_ANSWER                                                                                                \
-    "the manager did not answer within %u seconds and may still be at it; look with 'swarmctl info', and "       \
+    "the manager did not answer in time and may still be at it; look with 'swarmctl info', and "                  \
     "'systemctl start swarm-manager' if it is not running"
 
 /* No one has to be asked for these. */
@@ -36,7 +36,7 @@ int caller_open(struct caller *c, bool ask, struct error *e)
     if (r >= 0)
         r = sd_bus_set_allow_interactive_authorization(c->bus, ask);
     if (r == -ETIMEDOUT)
-        return error_set(e, STATUS_UNREACHABLE, NO_ANSWER, CONNECT_SECONDS_MAX);
+        return error_set(e, STATUS_UNREACHABLE, NO_ANSWER);
     if (r < 0)
         return error_set(e, STATUS_UNREACHABLE, "cannot reach the system bus: %s; is dbus.service running?", strerror(-r));
     c->ask = ask;
@@ -80,7 +80,7 @@ static int failed(const sd_bus_error *error, int code, struct error *e)
     enum status status = status_from_bus(name);
 
     if (strcmp(name, SD_BUS_ERROR_TIMEOUT) == 0)
-        return error_set(e, status, NO_ANSWER, CALL_SECONDS_MAX);
+        return error_set(e, status, NO_ANSWER);
     if (status == STATUS_UNREACHABLE)
         return error_set(e, status, "the manager is not running or cannot be reached (%s); start it with "
                          "'systemctl start swarm-manager'", text);

@@ -19,7 +19,7 @@ static const struct {
     [SWARM_EVENT_LEFT] = { MESSAGE_LEFT, LOG_NOTICE, "This node has left its swarm; its keys and its store are wiped." },
     [SWARM_EVENT_DAMAGED] = { MESSAGE_DAMAGED, LOG_ERR, "The manager's state on disk cannot be used." },
     [SWARM_EVENT_ROLLED_BACK] = { MESSAGE_ROLLED_BACK, LOG_WARNING,
-                                   "The keyslots file is older than the state that it guards; it was brought up to date." },
+                                   "An older copy of the keyslots was put back; the unlock key's keyslots are brought up to date." },
     [SWARM_EVENT_MENDED] = { MESSAGE_MENDED, LOG_NOTICE, "The log was mended after a crash." },
     [SWARM_EVENT_REPLICA_FAILED] = { MESSAGE_REPLICA_FAILED, LOG_CRIT, "The replicated store stopped working." },
     [SWARM_EVENT_KEYSLOT_ADDED] = { MESSAGE_KEYSLOT_ADDED, LOG_NOTICE, "A way to unlock the manager was added." },

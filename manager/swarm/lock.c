@@ -142,6 +142,7 @@ int lock_arm(struct swarm *s, struct error *e)
     r = adopt(s, &kek, &bundle, e);
     if (r < 0)
         return r;
+    step_watch_lock(s);
     r = lock_finish_rewrite(s, e);
     if (r == 0)
         r = lock_record_generation(s, cluster->unlock_generation);

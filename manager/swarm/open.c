@@ -80,6 +80,7 @@ static int reconcile_locked(struct swarm *s, const Pb__Cluster *cluster, struct 
 {
     int r;
 
+    step_watch_lock(s);
     notice_rollback(s, cluster);
     r = reconcile_keyslots(s, cluster, e);
     /* whoever unlocked with the next key holds it */
@@ -105,6 +106,16 @@ int open_reconcile(struct swarm *s, struct error *e)
     if (r == 0 && s->bundle->n_deks > 1)
         r = lock_finish_rewrite(s, e);
     return r;
+}
+
+int open_check_lock(struct swarm *s, struct error *e)
+{
+    _cleanup_(cluster_freep) Pb__Cluster *cluster = NULL;
+
+    if (!s->keys_locked || step_active_cluster(s, &cluster, NULL) < 0)
+        return 0;
+    notice_rollback(s, cluster);
+    return reconcile_keyslots(s, cluster, e);
 }
 
 static int damaged(struct swarm *s, int code, const struct error *e)

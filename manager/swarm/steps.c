@@ -52,6 +52,19 @@ enum swarm_state step_get_state(struct swarm *s)
     return step.state;
 }
 
+static void watch_lock(void *data, struct completion *c)
+{
+    struct swarm *s = data;
+
+    lock_watch_start(s->watch);
+    completion_done(c, 0);
+}
+
+void step_watch_lock(struct swarm *s)
+{
+    (void) lifecycle_on_loop(s->lifecycle, watch_lock, s);
+}
+
 static void check_active(void *data, struct completion *c)
 {
     struct error_step *step = data;

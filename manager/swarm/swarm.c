@@ -107,6 +107,36 @@ static void startup_done(void *data _unused_, int result _unused_)
 {
 }
 
+static int check_lock(void *data)
+{
+    struct swarm *s = data;
+    struct error e = { "" };
+    int r = open_check_lock(s, &e);
+
+    if (r < 0)
+        swarm_event(s, SWARM_EVENT_TROUBLE, NULL, -1, 0, e.text[0] ? e.text : strerror(-r));
+    return r;
+}
+
+static void check_lock_done(void *data, int result)
+{
+    struct swarm *s = data;
+
+    s->checking = false;
+    if (result == -ESTALE && !s->closing)
+        lock_watch_touch(s->watch);
+}
+
+static void on_lock_changed(void *data)
+{
+    struct swarm *s = data;
+
+    if (s->checking || lifecycle_submit(s->lifecycle, check_lock, check_lock_done, s) < 0)
+        lock_watch_touch(s->watch);
+    else
+        s->checking = true;
+}
+
 static void swarm_free(struct swarm *s)
 {
     keyring_free(s->keyring);
@@ -139,6 +169,8 @@ int swarm_new(const struct swarm_config *config, struct swarm **ret)
         r = lifecycle_new(config->loop, &s->lifecycle);
     if (r == 0)
         r = lifecycle_new(config->loop, &s->errands);
+    if (r == 0)
+        r = lock_watch_new(config->loop, s->files.keyslots, on_lock_changed, s, &s->watch);
     if (r == 0)
         r = lifecycle_submit(s->lifecycle, startup, startup_done, s);
     if (r < 0) {
@@ -183,6 +215,7 @@ void swarm_close(struct swarm *s, void (*cb)(void *data), void *data)
     s->closed = cb;
     s->closed_data = data;
     s->closing = true;
+    lock_watch_close(s->watch);
     lifecycle_stop(s->lifecycle, on_lifecycle_stopped, s);
 }
 

@@ -6,6 +6,7 @@
 #include "keys/bundle.h"
 #include "raft/replica.h"
 #include "swarm/lifecycle.h"
+#include "swarm/lock_watch.h"
 #include "swarm/node_file.h"
 #include "swarm/swarm.h"
 
@@ -30,6 +31,8 @@ struct swarm {
     struct store *store;
     struct replica *replica;
     struct keyring *keyring;
+    struct lock_watch *watch;
+    bool checking; /* the lock, as the watch asked for */
     struct node_file node;
     unsigned listings; /* of keyslots that wait or run */
     bool closing;
@@ -64,6 +67,7 @@ DEFINE_CLEANUP(Pb__Cluster *, cluster_free)
 DEFINE_CLEANUP(Pb__Node *, node_free)
 int step_put_cluster(struct swarm *s, Pb__Cluster *cluster);
 int step_put_node(struct swarm *s, Pb__Node *node);
+void step_watch_lock(struct swarm *s);
 /* The keyring gets the bundle's DEKs. */
 int step_keyring(struct swarm *s, const struct bundle *bundle, uint32_t active);
 int step_replica_bootstrap(struct swarm *s, struct error *e);
@@ -87,6 +91,7 @@ void lock_forget(struct swarm *s);
 /* ---- open.c: lifecycle thread */
 int open_store(struct swarm *s, struct error *e);
 int open_reconcile(struct swarm *s, struct error *e);
+int open_check_lock(struct swarm *s, struct error *e); /* the lock was written to while the manager is active */
 int open_startup(struct swarm *s);
 
 /* The key of that generation has reached a person: it comes into force alone. r, for the journal, may be NULL. */

@@ -146,6 +146,61 @@ static void test_locked(void)
     stop();
 }
 
+static bool opens(const char *lock, const struct secret *key)
+{
+    _cleanup_(secret_done) struct secret kek = SECRET_NULL;
+
+    return keyslots_open(lock, key, &kek, NULL, NULL) == 0;
+}
+
+static unsigned char copied[32 << 20];
+
+static size_t copy_lock(const char *lock)
+{
+    _cleanup_fclose_ FILE *f = fopen(lock, "re");
+    size_t size;
+
+    CHECK(f);
+    size = fread(copied, 1, sizeof(copied), f);
+    CHECK(size > 0 && size < sizeof(copied));
+    return size;
+}
+
+static void put_back(const char *lock, size_t size)
+{
+    _cleanup_fclose_ FILE *f = fopen(lock, "r+e");
+
+    CHECK(f);
+    CHECK(fwrite(copied, 1, size, f) == size && fflush(f) == 0);
+}
+
+/* Another program puts an older copy of the lock back: the newest key still opens it, and without a restart. */
+static void test_put_back(void)
+{
+    _cleanup_(secret_done) struct secret key = SECRET_NULL, old = SECRET_NULL;
+    char lock[PATH_MAX];
+    uint32_t generation = 0;
+    size_t size;
+
+    start();
+    CHECK_OK(init(true, &old, &generation));
+    CHECK_OK(confirm(generation));
+    CHECK_OK(path_join(lock, state, "keyslots.luks"));
+    size = copy_lock(lock);
+    for (int i = 0; i < 2; i++) {
+        CHECK_OK(new_key(SWARM_ROTATE_UNLOCK_KEY, &key, &generation));
+        CHECK_OK(confirm(generation));
+        CHECK(opens(lock, &key) && !opens(lock, &old));
+        put_back(lock, size);
+        CHECK(!opens(lock, &key) && opens(lock, &old));
+        while (!opens(lock, &key) || opens(lock, &old))
+            (void) uv_run(&m.loop, UV_RUN_ONCE);
+    }
+    CHECK(m.events[SWARM_EVENT_ROLLED_BACK] == 2 && m.events[SWARM_EVENT_TROUBLE] == 0);
+    CHECK_OK(leave(true));
+    stop();
+}
+
 static void test_on_and_off(void)
 {
     _cleanup_(secret_done) struct secret key = SECRET_NULL;
@@ -271,6 +326,7 @@ int main(void)
     machine_begin();
     test_open();
     test_locked();
+    test_put_back();
     test_on_and_off();
     test_seal_fails();
     test_leftovers();
