@@ -6,9 +6,9 @@
 #include "basic/file.h"
 #include "keys/unlock_key.h"
 #include "swarm/address.h"
-#include "swarm/ca.h"
-#include "swarm/id.h"
-#include "swarm/join_token.h"
+#include "pki/ca.h"
+#include "pki/id.h"
+#include "pki/join_token.h"
 #include "swarm/swarm_private.h"
 
 /* What the first two commands of a swarm are made from. */

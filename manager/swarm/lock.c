@@ -6,7 +6,7 @@
 #include "basic/file.h"
 #include "keys/credential.h"
 #include "keys/unlock_key.h"
-#include "swarm/ca.h"
+#include "pki/ca.h"
 #include "swarm/swarm_private.h"
 
 /* One rename replaces the whole credential, so it is at any instant the old one or the new one. */

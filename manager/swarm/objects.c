@@ -5,7 +5,7 @@
 
 #include "store/command.h"
 #include "store/erasing_allocator.h"
-#include "swarm/id.h"
+#include "pki/id.h"
 #include "swarm/swarm_private.h"
 
 struct change {

@@ -2,7 +2,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "swarm/join_token.h"
+#include "pki/join_token.h"
 #include "swarm/swarm_private.h"
 
 

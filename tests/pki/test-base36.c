@@ -7,8 +7,8 @@
 #include "../test.h"
 #include "basic/cleanup.h"
 #include "basic/secret.h"
-#include "swarm/base36.h"
-#include "swarm/id.h"
+#include "pki/base36.h"
+#include "pki/id.h"
 
 static void check_pair(const void *number, size_t size, const char *text)
 {

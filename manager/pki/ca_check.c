@@ -5,9 +5,9 @@
 #include <openssl/x509v3.h>
 #include <time.h>
 
-#include "swarm/ca.h"
-#include "swarm/certificate.h"
-#include "swarm/pkey.h"
+#include "pki/ca.h"
+#include "pki/certificate.h"
+#include "pki/pkey.h"
 
 /* 128 bits of security: what P-256 and SHA-256 have. */
 #define AUTH_LEVEL 3

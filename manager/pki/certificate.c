@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "swarm/certificate.h"
+#include "pki/certificate.h"
 
 #include <errno.h>
 #include <openssl/bn.h>

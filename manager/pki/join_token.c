@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "swarm/join_token.h"
+#include "pki/join_token.h"
 
 #include <errno.h>
 #include <sodium.h>
 #include <string.h>
 
 #include "basic/cleanup.h"
-#include "swarm/base36.h"
+#include "pki/base36.h"
 
 #define PREFIX_LEN (sizeof(JOIN_TOKEN_PREFIX) - 1)
 #define DIGEST_DIGITS 50

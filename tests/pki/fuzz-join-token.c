@@ -5,7 +5,7 @@
 
 #include "../test.h"
 #include "basic/cleanup.h"
-#include "swarm/join_token.h"
+#include "pki/join_token.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

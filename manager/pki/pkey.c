@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "swarm/pkey.h"
+#include "pki/pkey.h"
 
 #include <endian.h>
 #include <errno.h>

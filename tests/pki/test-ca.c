@@ -9,9 +9,9 @@
 
 #include "../test.h"
 #include "basic/cleanup.h"
-#include "swarm/ca.h"
-#include "swarm/certificate.h"
-#include "swarm/pkey.h"
+#include "pki/ca.h"
+#include "pki/certificate.h"
+#include "pki/pkey.h"
 
 #define NOW INT64_C(1767225600) /* 2026 */
 #define HOUR 3600

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "swarm/ca.h"
+#include "pki/ca.h"
 
 #include <errno.h>
 #include <openssl/err.h>
@@ -7,9 +7,9 @@
 #include <string.h>
 #include <time.h>
 
-#include "swarm/certificate.h"
-#include "swarm/id.h"
-#include "swarm/pkey.h"
+#include "pki/certificate.h"
+#include "pki/id.h"
+#include "pki/pkey.h"
 
 #define CA_NAME "swarm-ca"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "swarm/id.h"
+#include "pki/id.h"
 
 #include <assert.h>
 #include <sodium.h>
@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "basic/cleanup.h"
-#include "swarm/base36.h"
+#include "pki/base36.h"
 
 void id_new(char ret[static ID_LEN + 1])
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "swarm/base36.h"
+#include "pki/base36.h"
 
 #include <errno.h>
 #include <sodium.h>
