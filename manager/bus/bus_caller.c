@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "bus/bus_error.h"
+#include "bus/bus_fresh.h"
 
 #define KNOWN_MAX 64
 #define NAME_MAX_LEN 64
@@ -96,7 +97,7 @@ static int call_handler(struct bus_callers *c, sd_bus_message *m, const struct b
     if (k && rule->receipt == RECEIPT_GIVES)
         k->has_key = true;
     (void) snprintf(caller.how, sizeof(caller.how), "dbus %s", sd_bus_message_get_sender(m));
-    r = rule->handler(c->swarm, m, &caller);
+    r = bus_rule_call(rule, c->swarm, m, &caller);
     return r < 0 ? bus_reply_error(m, r, NULL) : 1;
 }
 

@@ -27,6 +27,13 @@ int method_rotate_unlock_key(struct swarm *s, sd_bus_message *m, const struct sw
 int method_enable_autolock(struct swarm *s, sd_bus_message *m, const struct swarm_caller *caller);
 int method_disable_autolock(struct swarm *s, sd_bus_message *m, const struct swarm_caller *caller);
 int method_rotate_join_token(struct swarm *s, sd_bus_message *m, const struct swarm_caller *caller);
+int method_join(struct swarm *s, sd_bus_message *m, const struct swarm_caller *caller);
+int method_update_node(struct swarm *s, sd_bus_message *m, const struct swarm_caller *caller);
+int method_remove_node(struct swarm *s, sd_bus_message *m, const struct swarm_caller *caller);
+int method_rotate_ca(struct swarm *s, sd_bus_message *m, const struct swarm_caller *caller);
+int method_get_ca(struct swarm *s, sd_bus_message *m, const struct swarm_caller *caller);
+int method_backup(struct swarm *s, sd_bus_message *m, const struct swarm_caller *caller);
+int method_restore(struct swarm *s, sd_bus_message *m, const struct swarm_caller *caller);
 int method_leave(struct swarm *s, sd_bus_message *m, const struct swarm_caller *caller);
 int method_create_object(struct swarm *s, sd_bus_message *m, const struct swarm_caller *caller);
 int method_list_objects(struct swarm *s, sd_bus_message *m, const struct swarm_caller *caller);

@@ -16,6 +16,7 @@ struct bus_rule {
     const char *action; /* polkit action, NULL: open to all */
     bus_handler handler;
     enum bus_receipt receipt;
+    bool reads; /* the store: see bus_fresh.h */
 };
 
 const struct bus_rule *bus_rule_find(const char *member);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "bus/bus_private.h"
+#include "bus/bus_fresh.h"
 
 #include <errno.h>
 #include <string.h>
@@ -37,7 +38,7 @@ static int admit(void *data, sd_bus_message *m, const struct bus_rule *rule)
     struct swarm_caller caller = { .uid = 0 };
 
     (void) snprintf(caller.how, sizeof(caller.how), "dbus pid:%ld", (long) peer->pid);
-    return rule->handler(peer->owner->swarm, m, &caller);
+    return bus_rule_call(rule, peer->owner->swarm, m, &caller);
 }
 
 /* A request that is under way keeps its message, and that the closed connection, on which the answer is lost. */

@@ -7,6 +7,7 @@
 #include "bus/bus_dict.h"
 #include "bus/bus_error.h"
 #include "bus/bus_methods.h"
+#include "bus/bus_options.h"
 #include "bus/bus_request.h"
 
 #define KEY_MAX 4096
@@ -18,9 +19,9 @@ static int answer_init(sd_bus_message *reply, const struct swarm_request *reques
     r = sd_bus_message_open_container(reply, 'a', "{sv}");
     if (r >= 0)
         r = dict_string(reply, "NodeID", request->ret_id);
-    if (r >= 0)
+    if (r >= 0 && *request->ret_address)
         r = dict_string(reply, "Address", request->ret_address);
-    if (r >= 0)
+    if (r >= 0 && request->ret_token.size > 0)
         r = dict_secret(reply, "WorkerToken", request->ret_token.data, request->ret_token.size);
     if (r >= 0 && request->ret_key.size > 0) {
         r = dict_u32(reply, "KeyGeneration", request->ret_generation);
@@ -57,6 +58,10 @@ static int read_init_option(sd_bus_message *m, struct swarm_request *request)
         request->autolock = r >= 0 && flag;
         return r;
     }
+    if (strcmp(key, "ForceNewCluster") == 0)
+        return option_flag(m, &request->force_new_cluster);
+    if (strcmp(key, "Key") == 0)
+        return option_secret(m, &request->key);
     if (strcmp(key, "AdvertiseAddr") == 0)
         return read_address(m, request->advertise);
     if (strcmp(key, "ListenAddr") == 0)
@@ -78,7 +83,7 @@ int method_init(struct swarm *s, sd_bus_message *m, const struct swarm_caller *c
             r = sd_bus_message_exit_container(m);
     }
     if (r < 0)
-        return bus_reply_text(m, -EINVAL, "options are Autolock (b), AdvertiseAddr (s) and ListenAddr (s)");
+        return bus_reply_text(m, -EINVAL, "options are Autolock (b), AdvertiseAddr (s), ListenAddr (s), ForceNewCluster (b) and Key (h)");
     return bus_request(s, m, caller, TAKE_PTR(request), answer_init);
 }
 
@@ -156,7 +161,7 @@ int method_confirm_unlock_key(struct swarm *s, sd_bus_message *m, const struct s
 
     if (!request)
         return -ENOMEM;
-    r = sd_bus_message_read(m, "u", &request->generation);
+    r = sd_bus_message_read(m, "ut", &request->generation, &request->old_key_expires);
     return r < 0 ? r : bus_request(s, m, caller, TAKE_PTR(request), NULL);
 }
 

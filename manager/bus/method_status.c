@@ -40,7 +40,7 @@ static int append_active_info(struct swarm *s, sd_bus_message *reply)
 
 static int append_info(struct swarm *s, sd_bus_message *reply)
 {
-    bool active = swarm_state(s) == SWARM_ACTIVE;
+    bool active = swarm_state(s) == SWARM_ACTIVE, manager = active && swarm_store(s);
     char hostname[256] = "";
     int r;
 
@@ -51,14 +51,16 @@ static int append_info(struct swarm *s, sd_bus_message *reply)
     if (r >= 0)
         r = dict_string(reply, "NodeID", active ? swarm_node_id(s) : "");
     if (r >= 0)
-        r = dict_bool(reply, "ControlAvailable", active);
+        r = dict_bool(reply, "ControlAvailable", manager);
+    if (r >= 0)
+        r = dict_string(reply, "Role", manager || swarm_is_manager(s) ? "manager" : active ? "worker" : "");
     if (r >= 0)
         r = dict_string(reply, "Autolock", swarm_autolock_to_string(swarm_autolock(s)));
     if (r >= 0)
         r = dict_string(reply, "Hostname", hostname);
     if (r >= 0)
         r = dict_string(reply, "Version", PROJECT_VERSION);
-    return r < 0 || !active ? r : append_active_info(s, reply);
+    return r < 0 || !manager ? r : append_active_info(s, reply);
 }
 
 int method_info(struct swarm *s, sd_bus_message *m, const struct swarm_caller *caller _unused_)
@@ -81,6 +83,11 @@ static const char *availability_to_string(Pb__Availability availability)
     return availability == PB__AVAILABILITY__ACTIVE ? "active" : availability == PB__AVAILABILITY__PAUSE ? "pause" : "drain";
 }
 
+static const char *state_to_string(Pb__NodeState state)
+{
+    return state == PB__NODE_STATE__READY ? "ready" : state == PB__NODE_STATE__DOWN ? "down" : "unknown";
+}
+
 static int append_node(struct swarm *s, sd_bus_message *reply, const Pb__Node *node)
 {
     bool self = strcmp(node->meta->id, swarm_node_id(s)) == 0;
@@ -98,9 +105,11 @@ static int append_node(struct swarm *s, sd_bus_message *reply, const Pb__Node *n
     if (r >= 0)
         r = dict_string(reply, "Availability", availability_to_string(node->availability));
     if (r >= 0)
-        r = dict_string(reply, "Status", self ? "ready" : "unknown");
+        r = dict_string(reply, "Status", state_to_string(node->state));
     if (r >= 0)
-        r = dict_bool(reply, "Leader", self && swarm_is_leader(s));
+        r = dict_string(reply, "ManagerStatus", swarm_manager_status(s, node));
+    if (r >= 0)
+        r = dict_string(reply, "TLSStatus", swarm_node_is_certified(s, node) ? "ready" : "needs-rotation");
     if (r >= 0)
         r = dict_bool(reply, "Self", self);
     if (r >= 0)

@@ -63,6 +63,14 @@ static int set_label(struct args *a, const char *label, struct error *e)
     return STATUS_OK;
 }
 
+static int set_label_key(struct args *a, const char *key, struct error *e)
+{
+    if (a->n_label_keys == ARGS_LABELS_MAX)
+        return error_set(e, STATUS_USAGE, "too many labels: at most %d can be taken off", ARGS_LABELS_MAX);
+    a->label_keys[a->n_label_keys++] = key;
+    return STATUS_OK;
+}
+
 static int set_thumbprint(struct args *a, const char *thumbprint, struct error *e)
 {
     if (a->n_thumbprints == ARGS_THUMBPRINTS_MAX)
@@ -75,8 +83,10 @@ static int set_option(struct args *a, enum option option, const char *value, str
 {
     a->is_set[option] = true;
     a->on[option] = true;
-    if (option == OPTION_LABEL)
+    if (option == OPTION_LABEL || option == OPTION_LABEL_ADD)
         return set_label(a, value, e);
+    if (option == OPTION_LABEL_RM)
+        return set_label_key(a, value, e);
     if (option == OPTION_THUMBPRINT)
         return set_thumbprint(a, value, e);
     if (command_options[option].value)

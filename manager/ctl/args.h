@@ -19,6 +19,8 @@ struct args {
     const char *value[_OPTION_MAX];
     const char *labels[ARGS_LABELS_MAX];    /* KEY=VALUE */
     size_t n_labels;
+    const char *label_keys[ARGS_LABELS_MAX];
+    size_t n_label_keys;
     const char *thumbprints[ARGS_THUMBPRINTS_MAX + 1]; /* NULL-terminated */
     size_t n_thumbprints;
     char **operands;                        /* from malloc */

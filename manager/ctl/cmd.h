@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include <systemd/sd-bus.h>
+
 #include "ctl/args.h"
 #include "ctl/call.h"
 
@@ -15,6 +17,14 @@ struct object_kind {
 extern const struct object_kind object_secret, object_config;
 
 int cmd_init(const struct args *args, struct caller *c, struct error *e);
+int cmd_join(const struct args *args, struct caller *c, struct error *e);
+int cmd_ca(const struct args *args, struct caller *c, struct error *e);
+int cmd_backup(const struct args *args, struct caller *c, struct error *e);
+int cmd_restore(const struct args *args, struct caller *c, struct error *e);
+int cmd_node_promote(const struct args *args, struct caller *c, struct error *e);
+int cmd_node_demote(const struct args *args, struct caller *c, struct error *e);
+int cmd_node_remove(const struct args *args, struct caller *c, struct error *e);
+int cmd_node_update(const struct args *args, struct caller *c, struct error *e);
 int cmd_update(const struct args *args, struct caller *c, struct error *e);
 int cmd_join_token(const struct args *args, struct caller *c, struct error *e);
 int cmd_leave(const struct args *args, struct caller *c, struct error *e);
@@ -32,3 +42,6 @@ int cmd_keyslot_add(const struct args *args, struct caller *c, struct error *e);
 int cmd_keyslot_test(const struct args *args, struct caller *c, struct error *e);
 int cmd_keyslot_refresh(const struct args *args, struct caller *c, struct error *e);
 int cmd_keyslot_remove(const struct args *args, struct caller *c, struct error *e);
+
+/* Entries AdvertiseAddr and ListenAddr of an open dictionary, where they were given. */
+int cmd_append_addresses(sd_bus_message *m, const struct args *args);

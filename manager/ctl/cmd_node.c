@@ -16,13 +16,6 @@ static void capitalised(const char *word, char ret[static WORD_MAX])
     ret[0] = (char) toupper((unsigned char) ret[0]);
 }
 
-static const char *reachability(const json_t *node)
-{
-    const char *status = json_text(node, "Status");
-
-    return strcmp(status, "ready") == 0 ? "reachable" : strcmp(status, "down") == 0 ? "unreachable" : "unknown";
-}
-
 static bool is_manager(const json_t *node)
 {
     return strcmp(json_text(node, "Role"), "manager") == 0;
@@ -37,7 +30,7 @@ static void add_row(struct table *t, const json_t *node, void *data _unused_)
     capitalised(json_text(node, "Status"), status);
     capitalised(json_text(node, "Availability"), availability);
     if (is_manager(node))
-        capitalised(json_flag(node, "Leader") ? "leader" : reachability(node), manager);
+        capitalised(json_text(node, "ManagerStatus"), manager);
     table_add(t, id);
     table_add(t, json_text(node, "Hostname"));
     table_add(t, status);
@@ -66,6 +59,7 @@ static json_t *host_of(const char *address)
 
 static json_t *reference_shape(const json_t *node)
 {
+    const bool leads = strcmp(json_text(node, "ManagerStatus"), "leader") == 0;
     const char *address = json_text(node, "Address");
     _cleanup_json_ json_t *shaped = json_pack(
         "{s:s,s:{s:I},s:o,s:o,s:{s:o,s:s,s:s},s:{s:s},s:{s:s,s:o},s:I}", "ID", json_text(node, "ID"), "Version", "Index",
@@ -77,8 +71,8 @@ static json_t *reference_shape(const json_t *node)
     if (!shaped)
         return NULL;
     if (is_manager(node) && json_object_set_new(shaped, "ManagerStatus",
-                                                json_pack("{s:b,s:s,s:s}", "Leader", (int) json_flag(node, "Leader"), "Reachability",
-                                                          reachability(node), "Addr", address)) < 0)
+                                                json_pack("{s:b,s:s,s:s}", "Leader", (int) leads, "Reachability",
+                                                          leads ? "reachable" : json_text(node, "ManagerStatus"), "Addr", address)) < 0)
         return NULL;
     return TAKE_PTR(shaped);
 }

@@ -2,29 +2,29 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "basic/memfd.h"
 #include "ctl/cmd.h"
 #include "ctl/escape.h"
+#include "ctl/info.h"
+#include "ctl/input.h"
 #include "ctl/json.h"
 #include "ctl/key.h"
 #include "ctl/output.h"
 #include "ctl/receipt.h"
 #include "ctl/status.h"
 
-static int append_option(sd_bus_message *m, const char *name, const char *value)
-{
-    return value ? sd_bus_message_append(m, "{sv}", name, "s", value) : 0;
-}
-
-static int append_init_options(sd_bus_message *m, const struct args *args)
+static int append_init_options(sd_bus_message *m, const struct args *args, int key)
 {
     int r = sd_bus_message_open_container(m, 'a', "{sv}");
 
     if (r >= 0)
         r = sd_bus_message_append(m, "{sv}", "Autolock", "b", (int) args->on[OPTION_AUTOLOCK]);
+    if (r >= 0 && args->on[OPTION_FORCE_NEW_CLUSTER])
+        r = sd_bus_message_append(m, "{sv}", "ForceNewCluster", "b", 1);
+    if (r >= 0 && key >= 0)
+        r = sd_bus_message_append(m, "{sv}", "Key", "h", key);
     if (r >= 0)
-        r = append_option(m, "AdvertiseAddr", args->value[OPTION_ADVERTISE_ADDR]);
-    if (r >= 0)
-        r = append_option(m, "ListenAddr", args->value[OPTION_LISTEN_ADDR]);
+        r = cmd_append_addresses(m, args);
     return r < 0 ? r : sd_bus_message_close_container(m);
 }
 
@@ -32,6 +32,12 @@ static void print_init(const json_t *result)
 {
     const char *key = json_text(result, "UnlockKey");
 
+    if (*json_text(result, "WorkerToken") == '\0') {
+        output_print("Swarm recovered: current node (");
+        output_text(json_text(result, "NodeID"));
+        output_print(") is now its only manager.\n");
+        return;
+    }
     output_print("Swarm initialized: current node (");
     output_text(json_text(result, "NodeID"));
     output_print(") is now a manager.\n\nTo add a worker to this swarm, run the following command:\n\n    swarmctl join --token ");
@@ -43,15 +49,34 @@ static void print_init(const json_t *result)
         key_print_unlock(key, strlen(key));
 }
 
+/* A locked manager that is to go on alone needs its unlock key. */
+static int ask_key(struct caller *c, int *ret_fd, struct error *e)
+{
+    _cleanup_(secret_done) struct secret key = SECRET_NULL;
+    _cleanup_json_ json_t *info = NULL;
+    int r = info_read(c, &info, e);
+
+    if (r != STATUS_OK || strcmp(json_text(info, "State"), "locked") != 0)
+        return r;
+    r = input_key("Please enter unlock key: ", &key, e);
+    if (r != STATUS_OK)
+        return r;
+    *ret_fd = memfd_new(key.data, key.size);
+    return *ret_fd < 0 ? error_set(e, STATUS_FAILED, "cannot hand over the key: %s", strerror(-*ret_fd)) : STATUS_OK;
+}
+
 int cmd_init(const struct args *args, struct caller *c, struct error *e)
 {
     _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL, *reply = NULL;
     _cleanup_json_ json_t *result = NULL;
-    int r = call_new(c, "Init", &m, e);
+    _cleanup_close_ int key = -1;
+    int r = args->on[OPTION_FORCE_NEW_CLUSTER] ? ask_key(c, &key, e) : STATUS_OK;
 
+    if (r == STATUS_OK)
+        r = call_new(c, "Init", &m, e);
     if (r != STATUS_OK)
         return r;
-    r = append_init_options(m, args);
+    r = append_init_options(m, args, key);
     if (r < 0)
         return call_append_error(r, e);
     r = call_send(c, m, &reply, e);
@@ -66,7 +91,7 @@ int cmd_init(const struct args *args, struct caller *c, struct error *e)
         return r;
     if (*json_text(result, "UnlockKey") == '\0')
         return STATUS_OK;
-    return receipt_confirm(c, (uint32_t) json_number(result, "KeyGeneration"), "the swarm exists and autolock is not in force yet", e);
+    return receipt_confirm(c, (uint32_t) json_number(result, "KeyGeneration"), 0, "the swarm exists and autolock is not in force yet", e);
 }
 
 static int enable_autolock(const struct args *args, struct caller *c, struct error *e)
@@ -94,7 +119,7 @@ static int enable_autolock(const struct args *args, struct caller *c, struct err
         output_print("Swarm updated.\n");
         key_print_unlock(key.data, key.size);
     }
-    return receipt_confirm(c, generation, "autolock is not in force yet", e);
+    return receipt_confirm(c, generation, 0, "autolock is not in force yet", e);
 }
 
 static bool is_other_way(const json_t *slot)

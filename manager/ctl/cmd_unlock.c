@@ -5,11 +5,13 @@
 
 #include "basic/memfd.h"
 #include "ctl/cmd.h"
+#include "ctl/duration.h"
 #include "ctl/info.h"
 #include "ctl/input.h"
 #include "ctl/json.h"
 #include "ctl/key.h"
 #include "ctl/output.h"
+#include "ctl/progress.h"
 #include "ctl/receipt.h"
 #include "ctl/status.h"
 
@@ -35,9 +37,25 @@ static int check_locked(struct caller *c, struct error *e)
             return error_set(e, STATUS_FAILED, "%s", *json_text(info, "Error") ? json_text(info, "Error") : "the manager is in error");
         if (strcmp(state, "pending") != 0)
             return error_set(e, STATUS_ALREADY, "swarm is not locked");
+        if (*json_text(info, "Error"))
+            return error_set(e, STATUS_ALREADY, "swarm is not locked: the manager is %s", json_text(info, "Error"));
         (void) nanosleep(&(struct timespec) { .tv_nsec = PENDING_POLL_MS * 1000000L }, NULL);
     }
     return error_set(e, STATUS_BUSY, "the manager is still opening its store; try again");
+}
+
+/* With others, being open is not being active yet. */
+static int tell_pending(struct caller *c, struct error *e)
+{
+    _cleanup_json_ json_t *info = NULL;
+    int r = info_read(c, &info, e);
+
+    if (r != STATUS_OK || strcmp(json_text(info, "State"), "pending") != 0)
+        return r;
+    output_print("The manager is ");
+    output_text(json_text(info, "Error"));
+    output_print(".\n");
+    return STATUS_OK;
 }
 
 int cmd_unlock(const struct args *args, struct caller *c, struct error *e)
@@ -67,7 +85,7 @@ int cmd_unlock(const struct args *args, struct caller *c, struct error *e)
     output_print("Swarm unlocked with keyslot %" PRIu64 " (", json_number(result, "Keyslot"));
     output_text(json_text(result, "Kind"));
     output_print(").\n");
-    return STATUS_OK;
+    return tell_pending(c, e);
 }
 
 static int print_key(const struct args *args, uint32_t generation, const struct secret *key, struct error *e)
@@ -91,9 +109,14 @@ int cmd_unlock_key(const struct args *args, struct caller *c, struct error *e)
 {
     _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
     _cleanup_(secret_done) struct secret key = SECRET_NULL;
+    uint64_t expires = 0;
     uint32_t generation;
-    int r = call_method(c, args->on[OPTION_ROTATE] ? "RotateUnlockKey" : "GetUnlockKey", &reply, e, "");
+    int r = STATUS_OK;
 
+    if (args->value[OPTION_OLD_KEY_EXPIRES])
+        r = duration_parse("old-key-expires", args->value[OPTION_OLD_KEY_EXPIRES], &expires, e);
+    if (r == STATUS_OK)
+        r = call_method(c, args->on[OPTION_ROTATE] ? "RotateUnlockKey" : "GetUnlockKey", &reply, e, "");
     if (r != STATUS_OK)
         return r;
     r = sd_bus_message_read(reply, "u", &generation);
@@ -102,5 +125,10 @@ int cmd_unlock_key(const struct args *args, struct caller *c, struct error *e)
     if (r < 0)
         return call_reply_error(r, e);
     r = print_key(args, generation, &key, e);
-    return r != STATUS_OK ? r : receipt_confirm(c, generation, "the old key still works", e);
+    if (r == STATUS_OK)
+        r = receipt_confirm(c, generation, expires, "the old key still works", e);
+    if (r != STATUS_OK || !args->on[OPTION_ROTATE])
+        return r;
+    progress_unlock_key(c, generation, args->on[OPTION_QUIET] || args->on[OPTION_JSON]);
+    return STATUS_OK;
 }

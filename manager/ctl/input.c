@@ -13,7 +13,6 @@
 
 #define LINE_MAX_BYTES 1024
 #define PASSPHRASE_MAX 512 /* of those that the manager adds */
-#define UNLOCK_KEY_PREFIX "SWMKEY-1-"
 
 static int read_all(int fd, struct secret *buffer, size_t *ret_n)
 {
@@ -86,16 +85,24 @@ static bool is_blank(unsigned char c)
     return c == ' ' || c == '\t' || c == '\r';
 }
 
+static bool is_key_or_token(const unsigned char *text, size_t n)
+{
+    static const char key[] = "SWMKEY-1-", token[] = "SWMTKN-1-";
+    const size_t prefix = sizeof(key) - 1;
+
+    return n >= prefix && (memcmp(text, key, prefix) == 0 || memcmp(text, token, prefix) == 0);
+}
+
 /* No passphrase has the form of an unlock key, and what is copied with one is never part of it. */
 static int without_space(const struct secret *line, size_t n, struct secret *ret)
 {
-    size_t start = 0, end = n, prefix = strlen(UNLOCK_KEY_PREFIX);
+    size_t start = 0, end = n;
 
     while (end > 0 && is_blank(line->data[end - 1]))
         end--;
     while (start < end && is_blank(line->data[start]))
         start++;
-    if (end - start < prefix || memcmp(line->data + start, UNLOCK_KEY_PREFIX, prefix) != 0)
+    if (!is_key_or_token(line->data + start, end - start))
         return secret_copy(line->data, n, ret);
     return secret_copy(line->data + start, end - start, ret);
 }

@@ -6,6 +6,10 @@ _swarmctl_names() {
     swarmctl --no-ask-password "$@" ls 2>/dev/null </dev/null
 }
 
+_swarmctl_nodes() {
+    _swarmctl_names node | awk 'NR > 1 { print $2 == "*" ? $3 : $2 }'
+}
+
 _swarmctl_complete() {
     local global='--help --json --no-ask-password' cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}
     local group='' command='' operands=0 word i words=''
@@ -14,7 +18,8 @@ _swarmctl_complete() {
     for ((i = 1; i < COMP_CWORD; i++)); do
         word=${COMP_WORDS[i]}
         case $word in
-            -l|--label|--advertise-addr|--listen-addr|--threshold|--thumbprint|--pcrs|--device|--token-uri)
+            -l|--label|--advertise-addr|--listen-addr|--threshold|--thumbprint|--pcrs|--device|--token-uri|--token|--old-key-expires|\
+            --role|--availability|--label-add|--label-rm)
                 ((++i)); [[ ${COMP_WORDS[i]} == = ]] && ((++i)); continue ;;
             -?*|=) continue ;;
         esac
@@ -30,27 +35,43 @@ _swarmctl_complete() {
         fi
     done
 
+    # in "--role=worker" bash parts the value off, too
+    [[ $prev == = ]] && prev=${COMP_WORDS[COMP_CWORD-2]}
+    [[ $cur == = ]] && cur=
     case $prev in
-        -l|--label|--advertise-addr|--listen-addr|--threshold|--thumbprint|--pcrs|--token-uri) return ;;
+        -l|--label|--advertise-addr|--listen-addr|--threshold|--thumbprint|--pcrs|--token-uri|--token|--old-key-expires|--label-add|\
+        --label-rm) return ;;
+        --role) COMPREPLY=($(compgen -W 'worker manager' -- "$cur")); return ;;
+        --availability) COMPREPLY=($(compgen -W 'active pause drain' -- "$cur")); return ;;
         --device) COMPREPLY=($(compgen -f -- "${cur:-/dev/hidraw}")); return ;;
     esac
-    if [[ $cur == = || $prev == = ]]; then
-        COMPREPLY=($(compgen -W 'true false' -- "${cur#=}"))
+    if [[ ${COMP_WORDS[COMP_CWORD]} == = || ${COMP_WORDS[COMP_CWORD-1]} == = ]]; then
+        COMPREPLY=($(compgen -W 'true false' -- "$cur"))
         return
     fi
 
     case "$group $command" in
-        ' ')         words='init unlock unlock-key update join-token leave info secret config node keyslot help'
+        ' ')         words='init join unlock unlock-key update join-token leave info ca backup restore secret config node keyslot help'
                      global+=' --version' ;;
-        ' init')     global+=' --advertise-addr --autolock --listen-addr' ;;
+        ' init')     global+=' --advertise-addr --autolock --force-new-cluster --listen-addr' ;;
+        ' join')     global+=' --advertise-addr --listen-addr --token' ;;
         ' unlock')   global+=' --quiet' ;;
-        ' unlock-key') global+=' --quiet --rotate' ;;
+        ' unlock-key') global+=' --old-key-expires --quiet --rotate' ;;
         ' update')   global+=' --autolock' ;;
         ' join-token') global+=' --quiet --rotate'
                      ((operands == 0)) && words='worker manager' ;;
         ' leave')    global+=' --force' ;;
+        ' ca')       global+=' --rotate' ;;
+        ' backup')   global+=' --force' ;;&
+        ' restore')  global+=' --advertise-addr --listen-addr' ;;&
+        ' backup'|' restore')
+                     if [[ $cur != -* && $operands -eq 0 ]]; then
+                         compopt -o filenames
+                         COMPREPLY=($(compgen -f -- "$cur"))
+                         return
+                     fi ;;
         'secret '|'config ') words='create ls inspect rm' ;;
-        'node ')     words='ls inspect' ;;
+        'node ')     words='ls inspect promote demote rm update' ;;
         'keyslot ')  words='add ls test refresh rm' ;;
         'keyslot add')
                      global+=' --threshold --thumbprint --trust-first --pcrs --device --token-uri --quiet'
@@ -69,7 +90,13 @@ _swarmctl_complete() {
         'secret inspect'|'secret rm'|'secret remove'|'config inspect'|'config rm'|'config remove')
                      [[ $cur == -* ]] || words=$(_swarmctl_names "$group" | awk 'NR > 1 { print $2 }') ;;
         'node inspect')
-                     [[ $cur == -* ]] || words="self $(_swarmctl_names node | awk 'NR > 1 { print $2 == "*" ? $3 : $2 }')" ;;
+                     [[ $cur == -* ]] || words="self $(_swarmctl_nodes)" ;;
+        'node rm'|'node remove') global+=' --force' ;;&
+        'node promote'|'node demote'|'node rm'|'node remove')
+                     [[ $cur == -* ]] || words=$(_swarmctl_nodes) ;;
+        'node update')
+                     global+=' --availability --label-add --label-rm --role'
+                     [[ $cur == -* || $operands -gt 0 ]] || words=$(_swarmctl_nodes) ;;
     esac
     [[ $cur == -* ]] && words=$global
     COMPREPLY=($(compgen -W "$words" -- "$cur"))

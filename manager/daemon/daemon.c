@@ -42,7 +42,9 @@ static void on_state(void *data)
         notify_status(&d->notify, false, "Locked: waiting for the unlock key (swarmctl unlock)");
         break;
     case SWARM_PENDING:
-        notify_status(&d->notify, false, "Opening the store");
+        /* what waits for others is ready as far as this machine is concerned */
+        (void) snprintf(status, sizeof(status), "Pending: %s", swarm_why(d->swarm)[0] ? swarm_why(d->swarm) : "opening the store");
+        notify_status(&d->notify, swarm_why(d->swarm)[0] != '\0', status);
         break;
     case SWARM_ERROR:
         (void) snprintf(status, sizeof(status), "Error: %s", swarm_why(d->swarm));

@@ -13,7 +13,7 @@ static const struct {
     [SWARM_EVENT_UNLOCKED] = { MESSAGE_UNLOCKED, LOG_NOTICE, "The manager was unlocked." },
     [SWARM_EVENT_UNLOCK_FAILED] = { MESSAGE_UNLOCK_FAILED, LOG_WARNING, "An attempt to unlock the manager failed." },
     [SWARM_EVENT_KEY_ROTATED] = { MESSAGE_KEY_ROTATED, LOG_NOTICE, "A new unlock key was made; the old one unlocks too until it is confirmed." },
-    [SWARM_EVENT_KEY_CONFIRMED] = { MESSAGE_KEY_CONFIRMED, LOG_NOTICE, "The new unlock key is in force; the old one does not unlock any more." },
+    [SWARM_EVENT_KEY_CONFIRMED] = { MESSAGE_KEY_CONFIRMED, LOG_NOTICE, "The new unlock key is in force; the old one goes as soon as every manager has the new one." },
     [SWARM_EVENT_AUTOLOCK_ON] = { MESSAGE_AUTOLOCK_ENABLED, LOG_NOTICE, "Autolock is on: this manager starts locked from now on." },
     [SWARM_EVENT_AUTOLOCK_OFF] = { MESSAGE_AUTOLOCK_DISABLED, LOG_NOTICE, "Autolock is off: this manager starts without a key from now on." },
     [SWARM_EVENT_LEFT] = { MESSAGE_LEFT, LOG_NOTICE, "This node has left its swarm; its keys and its store are wiped." },
@@ -26,6 +26,13 @@ static const struct {
     [SWARM_EVENT_KEYSLOT_REMOVED] = { MESSAGE_KEYSLOT_REMOVED, LOG_NOTICE, "A way to unlock the manager was removed." },
     [SWARM_EVENT_KEYSLOT_REFRESHED] = { MESSAGE_KEYSLOT_REFRESHED, LOG_NOTICE, "A way to unlock the manager was bound anew." },
     [SWARM_EVENT_KEYSLOT_FAILED] = { MESSAGE_KEYSLOT_FAILED, LOG_WARNING, "A way to unlock the manager needs attention." },
+    [SWARM_EVENT_CA_ROTATED] = { MESSAGE_CA_ROTATED, LOG_NOTICE, "The swarm has a new certificate authority; each node gets a new certificate." },
+    [SWARM_EVENT_RECOVERED] = { MESSAGE_RECOVERED, LOG_NOTICE, "The swarm was recovered on this manager alone." },
+    [SWARM_EVENT_JOINED] = { MESSAGE_JOINED, LOG_NOTICE, "This node has joined a swarm." },
+    [SWARM_EVENT_PROMOTED] = { MESSAGE_PROMOTED, LOG_NOTICE, "This node has become a manager." },
+    [SWARM_EVENT_DEMOTED] = { MESSAGE_DEMOTED, LOG_NOTICE, "This node has become a worker; its copy of the swarm's store is wiped." },
+    [SWARM_EVENT_REMOVED] = { MESSAGE_REMOVED, LOG_NOTICE, "The swarm has removed this node; its keys and its store are wiped." },
+    [SWARM_EVENT_REFUSED] = { MESSAGE_REFUSED, LOG_WARNING, "Somebody on the network was not let in." },
     [SWARM_EVENT_TROUBLE] = { MESSAGE_TROUBLE, LOG_WARNING, "An operation was left unfinished and is tried again at the next start." },
 };
 

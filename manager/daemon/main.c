@@ -21,9 +21,19 @@ static void guard_memory(void)
         journal_info("Not all memory can be locked (%s), only keys are; MemorySwapMax=0 in the unit keeps the rest from swap.", strerror(errno));
 }
 
+/* For tests: how often the log is cut by a snapshot. */
+static unsigned snapshot_threshold(void)
+{
+    const char *text = getenv("SWARM_SNAPSHOT_THRESHOLD");
+    unsigned long n = text ? strtoul(text, NULL, 10) : 0;
+
+    return n >= 16 && n <= 1000000 ? (unsigned) n : 0;
+}
+
 int main(void)
 {
     const struct daemon_config config = {
+        .snapshot_threshold = snapshot_threshold(),
         .folder = STATEDIR,
         .helpers = "/run/swarm-helpers",
         .seal_socket = "/run/swarm-helpers/seal.sock",

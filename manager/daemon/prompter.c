@@ -2,6 +2,7 @@
 #include "daemon/prompter.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -83,13 +84,15 @@ static void on_answer(void *data, int result, struct secret *answer, bool agent)
 static void ask(struct prompter *p)
 {
     unsigned flags = (p->asked ? 0 : ASK_FLAG_ACCEPT_CACHED) | (p->agent_refused ? 0 : ASK_FLAG_AGENT);
-    char message[256 + 1];
+    char message[256 + 1], generation[32] = "";
     int r;
 
     if (!p->wanted || p->prompt || p->answered)
         return;
-    (void) snprintf(message, sizeof(message), "%sPlease enter the unlock key of swarm node %.64s:",
-                    p->wrong ? "Wrong key. " : p->failed ? "Unlocking failed, see the journal. " : "", p->hostname);
+    if (swarm_locked_generation(p->swarm) > 0)
+        (void) snprintf(generation, sizeof(generation), " (generation %" PRIu32 ")", swarm_locked_generation(p->swarm));
+    (void) snprintf(message, sizeof(message), "%sPlease enter the unlock key of swarm node %.64s%s:",
+                    p->wrong ? "Wrong key. " : p->failed ? "Unlocking failed, see the journal. " : "", p->hostname, generation);
     r = prompt_start(p->again.loop, p->socket, message, flags, on_answer, p, &p->prompt);
     if (r < 0) {
         if (!p->asked)

@@ -63,9 +63,9 @@ int keyslots_add(const char *path, const struct secret *kek, const struct secret
 /* Makes generation the active one and every other unlock key's keyslot retiring. -ENOENT when it has no keyslot. */
 int keyslots_activate(const char *path, uint32_t generation, struct error *e);
 
-/* Proves that passphrase opens the keyslot of generation, then destroys every other unlock key's keyslot and its token. Foreign
- * keyslots stay. */
-int keyslots_retire(const char *path, const struct secret *passphrase, uint32_t generation, struct error *e);
+/* Proves that passphrase opens the keyslot of generation, then destroys every other unlock key's keyslot and its token, but for the one of
+ * generation keep (0: none). Foreign keyslots stay. */
+int keyslots_retire(const char *path, const struct secret *passphrase, uint32_t generation, uint32_t keep, struct error *e);
 
 /* Removes own tokens that no keyslot is left for, and keyslots that were being added or destroyed when the power went (named by an own
  * intent token), with the tokens for them alone. Other foreign keyslots and tokens stay. */

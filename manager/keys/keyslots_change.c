@@ -12,7 +12,7 @@
 struct change {
     const struct secret *kek;
     const struct secret *passphrase;
-    uint32_t generation;
+    uint32_t generation, keep;
 };
 
 static int collect_token(struct lock *lock, struct unlock_token *t, uint32_t active, struct error *e)
@@ -142,7 +142,7 @@ static int take_back(struct lock *lock, void *what _unused_, struct error *e)
 int keyslots_add(const char *path, const struct secret *kek, const struct secret *passphrase, uint32_t generation, struct error *e)
 {
     _cleanup_(secret_done) struct secret text = SECRET_NULL;
-    struct change what = { kek, &text, generation };
+    struct change what = { kek, &text, generation, 0 };
     bool is_unlock_key;
     int r = own_passphrase(passphrase, &is_unlock_key, &text);
 
@@ -184,6 +184,11 @@ int keyslots_activate(const char *path, uint32_t generation, struct error *e)
     return lock_change(path, activate, &(struct change) { .generation = generation }, e);
 }
 
+static bool is_kept(const struct unlock_token *t, uint32_t keep)
+{
+    return keep != 0 && own_opens(t) && t->generation == keep;
+}
+
 static int retire(struct lock *lock, void *data, struct error *e)
 {
     const struct change *what = data;
@@ -204,12 +209,12 @@ static int retire(struct lock *lock, void *data, struct error *e)
     if (r < 0)
         return lock_failed(lock, r, "open a keyslot in", e);
     for (unsigned i = 0; i < tokens.n && r == 0; i++)
-        if (&tokens.t[i] != t && tokens.t[i].state != TOKEN_ADDING)
+        if (&tokens.t[i] != t && tokens.t[i].state != TOKEN_ADDING && !is_kept(&tokens.t[i], what->keep))
             r = tokens.t[i].slot == t->slot ? own_remove_token(lock, tokens.t[i].id, e) : own_destroy(lock, &tokens.t[i], e);
     return r;
 }
 
-int keyslots_retire(const char *path, const struct secret *passphrase, uint32_t generation, struct error *e)
+int keyslots_retire(const char *path, const struct secret *passphrase, uint32_t generation, uint32_t keep, struct error *e)
 {
     _cleanup_(secret_done) struct secret text = SECRET_NULL;
     bool is_unlock_key;
@@ -217,5 +222,5 @@ int keyslots_retire(const char *path, const struct secret *passphrase, uint32_t 
 
     if (r < 0)
         return error_set(e, r, "cannot change %s: %s", path, strerror(-r));
-    return lock_change(path, retire, &(struct change) { NULL, &text, generation }, e);
+    return lock_change(path, retire, &(struct change) { NULL, &text, generation, keep }, e);
 }

@@ -2,8 +2,7 @@
 #include <errno.h>
 #include <openssl/err.h>
 #include <openssl/x509_vfy.h>
-#include <openssl/x509v3.h>
-#include <time.h>
+#include <string.h>
 
 #include "pki/ca.h"
 #include "pki/certificate.h"
@@ -34,27 +33,20 @@ static int check_chain(X509 *ca, X509 *certificate, struct error *e)
     return 0;
 }
 
-static int check_subject(X509 *ca, X509 *certificate, const char *node_id, struct error *e)
+static int check_subject(const X509 *ca, const X509 *certificate, const char *node_id, struct error *e)
 {
-    if (!certificate_subject_same(ca, certificate, NID_organizationName) ||
-        !certificate_subject_is(certificate, NID_commonName, node_id))
+    struct certificate_info info;
+    int r;
+
+    r = certificate_info(certificate, &info);
+    if (r < 0)
+        return error_set(e, r, "the certificate of node %s is not one for TLS in a swarm; let the swarm issue a new one", node_id);
+    if (strcmp(info.node_id, node_id) != 0 || !certificate_subject_is(ca, NID_organizationName, info.swarm_id))
         return error_set(e, -EBADMSG, "the certificate is not that of node %s; let the swarm issue a new one", node_id);
-    if (X509_check_ca(certificate) != 0 || X509_check_purpose(certificate, X509_PURPOSE_SSL_SERVER, 0) != 1 ||
-        X509_check_purpose(certificate, X509_PURPOSE_SSL_CLIENT, 0) != 1)
-        return error_set(e, -EBADMSG, "the certificate of node %s is not one for TLS; let the swarm issue a new one", node_id);
     return 0;
 }
 
-static int check_time(X509 *certificate, const char *what, time_t now, struct error *e)
-{
-    if (X509_cmp_time(X509_get0_notBefore(certificate), &now) > 0)
-        return error_set(e, -ETIME, "%s is not valid yet; check the clock", what);
-    if (X509_cmp_time(X509_get0_notAfter(certificate), &now) <= 0)
-        return error_set(e, -ETIME, "%s has expired; check the clock, or renew it", what);
-    return 0;
-}
-
-static int check(const char *ca_pem, const char *certificate_pem, const struct secret *node_key, const char *node_id, time_t now,
+static int check(const char *ca_pem, const char *certificate_pem, const struct secret *node_key, const char *node_id, int64_t now,
                  struct error *e)
 {
     _cleanup_(X509_freep) X509 *ca = NULL, *certificate = NULL;
@@ -78,8 +70,8 @@ static int check(const char *ca_pem, const char *certificate_pem, const struct s
     if (X509_check_private_key(certificate, key) != 1)
         return error_set(e, -EKEYREJECTED, "the certificate of node %s belongs to another TLS key; let the swarm issue a new one",
                          node_id);
-    r = check_time(ca, "the swarm's CA certificate", now, e);
-    return r < 0 ? r : check_time(certificate, "the node's certificate", now, e);
+    r = certificate_check_time(ca, "the swarm's CA certificate", now, e);
+    return r < 0 ? r : certificate_check_time(certificate, "the node's certificate", now, e);
 }
 
 int ca_check(const char *ca_pem, const char *certificate_pem, const struct secret *node_key, const char *node_id, int64_t now_seconds,

@@ -15,25 +15,7 @@ DEFINE_CLEANUP(BIO *, BIO_free_all)
 DEFINE_CLEANUP(BIGNUM *, BN_free)
 DEFINE_CLEANUP(X509_EXTENSION *, X509_EXTENSION_free)
 
-int certificate_from_pem(const char *pem, X509 **ret)
-{
-    _cleanup_(X509_freep) X509 *certificate = NULL;
-    _cleanup_(BIO_free_allp) BIO *bio = NULL;
-    size_t size = strnlen(pem, CERTIFICATE_PEM_MAX + 1);
-
-    if (size > CERTIFICATE_PEM_MAX)
-        return -EBADMSG;
-    bio = BIO_new_mem_buf(pem, (int) size);
-    if (!bio)
-        return -ENOMEM;
-    certificate = PEM_read_bio_X509(bio, NULL, NULL, NULL);
-    if (!certificate || BIO_pending(bio) != 0)
-        return -EBADMSG;
-    *ret = TAKE_PTR(certificate);
-    return 0;
-}
-
-int certificate_to_pem(X509 *certificate, char **ret)
+int certificate_to_pem(const X509 *certificate, char **ret)
 {
     _cleanup_(BIO_free_allp) BIO *bio = BIO_new(BIO_s_mem());
     char *data, *pem;
@@ -112,30 +94,4 @@ int certificate_add_extension(X509 *certificate, X509 *issuer, int nid, const ch
     if (!extension || X509_add_ext(certificate, extension, -1) != 1)
         return -EIO;
     return 0;
-}
-
-/* The subject's only attribute of that kind; NULL when there are none or several. */
-static const ASN1_STRING *attribute(const X509 *certificate, int nid)
-{
-    const X509_NAME *subject = X509_get_subject_name(certificate);
-    int at = X509_NAME_get_index_by_NID(subject, nid, -1);
-
-    if (at < 0 || X509_NAME_get_index_by_NID(subject, nid, at) >= 0)
-        return NULL;
-    return X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at));
-}
-
-bool certificate_subject_is(const X509 *certificate, int nid, const char *text)
-{
-    const ASN1_STRING *value = attribute(certificate, nid);
-    size_t n = strlen(text);
-
-    return value && n > 0 && (size_t) ASN1_STRING_length(value) == n && memcmp(ASN1_STRING_get0_data(value), text, n) == 0;
-}
-
-bool certificate_subject_same(const X509 *a, const X509 *b, int nid)
-{
-    const ASN1_STRING *x = attribute(a, nid), *y = attribute(b, nid);
-
-    return x && y && ASN1_STRING_length(x) > 0 && ASN1_STRING_cmp(x, y) == 0;
 }

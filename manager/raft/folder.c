@@ -62,7 +62,9 @@ static int compare_segments(const void *pa, const void *pb)
 
     if (a->open != b->open)
         return a->open ? 1 : -1;
-    return a->open ? compare(a->counter, b->counter) : compare(a->first, b->first);
+    if (a->open)
+        return compare(a->counter, b->counter);
+    return a->first != b->first ? compare(a->first, b->first) : compare(a->last, b->last);
 }
 
 static int compare_snapshots(const void *pa, const void *pb)

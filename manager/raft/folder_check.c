@@ -11,6 +11,7 @@
 #include "raft/bytes.h"
 #include "raft/envelope.h"
 #include "raft/folder.h"
+#include "raft/membership.h"
 #include "raft/segments.h"
 
 #define META_HEAD_SIZE 32 /* format, checksum, index of the configuration, its size */
@@ -64,29 +65,6 @@ static int unreadable(const struct check *c, int r)
     }
 }
 
-/* raft_configuration_decode trusts what it is given: format, number of servers, and for each its id, its address and its role. */
-static bool configuration_valid(const unsigned char *data, size_t size)
-{
-    size_t at = 9;
-    uint64_t n;
-
-    if (size < at || data[0] != 1)
-        return false;
-    n = get_u64(data + 1);
-    for (; n > 0; n--) {
-        const unsigned char *end;
-
-        if (size - at < 8)
-            return false;
-        at += 8;
-        end = memchr(data + at, 0, size - at);
-        if (!end || end + 1 == data + size || end[1] > 2)
-            return false;
-        at = (size_t) (end + 2 - data);
-    }
-    return size - at < 8;
-}
-
 static int check_meta(struct check *c, const struct folder_snapshot *s, struct bytes *ret, struct envelope *ret_envelope)
 {
     char name[FOLDER_NAME_MAX + 8];
@@ -106,7 +84,7 @@ static int check_meta(struct check *c, const struct folder_snapshot *s, struct b
     crc = segment_crc(crc, ret->data + META_HEAD_SIZE, size);
     if (get_u64(ret->data + 24) != size || size > CONFIGURATION_MAX || get_u64(ret->data + 8) != crc)
         return damaged(c, "it does not match its checksum");
-    if (!configuration_valid(ret->data + META_HEAD_SIZE, size))
+    if (membership_check(ret->data + META_HEAD_SIZE, size) < 0)
         return damaged(c, "it holds no membership");
     c->reading = s->name;
     *ret_envelope = (struct envelope) { s->index, s->term, get_u64(ret->data + 16), ret->data + META_HEAD_SIZE, size };
@@ -235,31 +213,152 @@ static int check_open(struct check *c, const struct folder_segment *s)
     return end.defect ? damaged(c, end.defect) : 0;
 }
 
+/* Closed segments that do not count any more are set aside; raft_uv need not be asked what it makes of them. */
+static int set_aside(struct check *c, size_t from, size_t to)
+{
+    struct folder *f = &c->files;
+
+    for (size_t i = from; i < to; i++) {
+        int r = add_stumble(c, f->segments[i].name, 0);
+
+        if (r < 0)
+            return r;
+    }
+    memmove(f->segments + from, f->segments + to, (f->n_segments - to) * sizeof(f->segments[0]));
+    f->n_segments -= to - from;
+    f->n_closed -= to - from;
+    return 0;
+}
+
+/* raft_uv truncates within a segment by writing the shorter one beside it, and removes the longer one then. The longer one holds all. */
+static int forget_shorter(struct check *c)
+{
+    const struct folder_segment *s = c->files.segments;
+
+    for (size_t i = 0; i + 1 < c->files.n_closed;) {
+        int r = s[i].first == s[i + 1].first ? set_aside(c, i, i + 1) : 1;
+
+        if (r < 0)
+            return r;
+        i += (size_t) r;
+    }
+    return 0;
+}
+
+/* The first segment of the longest run without gaps that ends with the one before end. */
+static size_t run_start(const struct check *c, size_t end)
+{
+    const struct folder_segment *s = c->files.segments;
+
+    for (; end > 1; end--)
+        if (s[end - 2].last + 1 != s[end - 1].first)
+            break;
+    return end - 1;
+}
+
+/* The entries before the newest run are missing, which a crash leaves when raft_uv was removing segments: of a log that a leader's snapshot
+ * has replaced, or behind a truncation. The mark had come down before. Leaves the run before the gap, or none. */
+static int mend_gap(struct check *c)
+{
+    const struct folder_segment *s = c->files.segments;
+    uint64_t snapshot = c->state.snapshot_index, end = snapshot;
+    size_t n = c->files.n_closed, start = run_start(c, n), keep = 0;
+
+    if (s[start].first <= snapshot + 1)
+        return 0;
+    if (start > 0 && s[run_start(c, start)].first <= snapshot + 1 && s[start - 1].last >= snapshot) {
+        keep = start;
+        end = s[start - 1].last;
+    }
+    c->reading = s[start].name;
+    if (end == 0 || c->mark->index > end)
+        return damaged(c, "the entries before it are missing");
+    return set_aside(c, keep, n);
+}
+
+struct term_at {
+    uint64_t number, term;
+};
+
+static int on_term(void *data, const struct segment_entry *entry)
+{
+    struct term_at *at = data;
+
+    if (entry->number == at->number)
+        at->term = entry->term;
+    return 0;
+}
+
+/* 0: it is not in the segment. */
+static int read_term(struct check *c, const struct folder_segment *s, uint64_t index, uint64_t *ret)
+{
+    _cleanup_(bytes_done) struct bytes file = { 0 };
+    struct term_at at = { index - s->first, 0 };
+    struct segment_end end;
+    int r;
+
+    c->reading = s->name;
+    r = folder_read(c->dir, s->name, &file.data, &file.size);
+    if (r == 0)
+        r = segment_read(file.data, file.size, on_term, &at, &end);
+    if (r < 0)
+        return unreadable(c, r);
+    *ret = at.term;
+    return 0;
+}
+
+/* 1: the log is not the one that the newest snapshot belongs to: its entry there, or the first behind it, has a term that it cannot have. */
+static int is_of_other_history(struct check *c, size_t start)
+{
+    uint64_t snapshot = c->state.snapshot_index, term = 0;
+    const struct folder_segment *s = c->files.segments;
+    bool behind;
+    int r;
+
+    while (start + 1 < c->files.n_closed && s[start].last < snapshot)
+        start++;
+    behind = s[start].first > snapshot;
+    r = read_term(c, &s[start], behind ? s[start].first : snapshot, &term);
+    if (r < 0 || term == 0)
+        return r;
+    return behind ? term < c->state.snapshot_term : term != c->state.snapshot_term;
+}
+
+/* 1: a leader's snapshot was stored over a log that is not its continuation, and the process ended before that was removed. */
+static int is_superseded(struct check *c)
+{
+    uint64_t snapshot = c->state.snapshot_index;
+    size_t n = c->files.n_closed;
+    int r;
+
+    if (snapshot == 0)
+        return 0;
+    if (c->files.segments[n - 1].last < snapshot)
+        return 1;
+    r = is_of_other_history(c, run_start(c, n));
+    if (r == 1 && c->mark->index > snapshot) /* it came down to the snapshot before that was stored */
+        return damaged(c, "it is not the log that the newest snapshot belongs to");
+    return r;
+}
+
 /* The closed segments that raft_uv will load: the longest run without gaps that reaches the newest. */
 static int choose_closed(struct check *c, size_t *ret_first)
 {
-    const struct folder_segment *s = c->files.segments;
-    size_t first = c->files.n_closed;
     int r;
 
     c->next = c->state.snapshot_index + 1;
-    if (first > 0 && s[first - 1].last < c->state.snapshot_index) {
-        /* The snapshot was installed over an older log, and the process ended before it had removed that. */
-        for (size_t i = 0; i < c->files.n_closed; i++) {
-            r = add_stumble(c, s[i].name, 0);
-            if (r < 0)
-                return r;
-        }
-    } else if (first > 0) {
-        first--;
-        while (first > 0 && (c->state.snapshot_index == 0 || s[first - 1].last + 1 == s[first].first))
-            first--;
-        c->reading = s[first].name;
-        if (s[first].first > c->next)
-            return damaged(c, "the entries before it are missing");
-        c->next = s[first].first;
-    }
-    *ret_first = first;
+    *ret_first = 0;
+    r = forget_shorter(c);
+    if (r == 0 && c->files.n_closed > 0)
+        r = is_superseded(c);
+    if (r == 1)
+        return set_aside(c, 0, c->files.n_closed);
+    if (r == 0 && c->files.n_closed > 0)
+        r = mend_gap(c);
+    if (r < 0 || c->files.n_closed == 0)
+        return r;
+    *ret_first = run_start(c, c->files.n_closed);
+    c->next = c->files.segments[*ret_first].first;
     return 0;
 }
 

@@ -82,3 +82,12 @@ struct keyring *keyring_copy_active(const struct keyring *k)
     copy->n = 1;
     return copy;
 }
+
+struct keyring *keyring_copy(const struct keyring *k)
+{
+    struct keyring *copy = keyring_new();
+
+    if (copy)
+        memcpy(copy, k, sizeof(*copy));
+    return copy;
+}

@@ -21,3 +21,5 @@ const unsigned char *keyring_find(const struct keyring *k, uint32_t id);
 
 /* A keyring of its own that holds the active key alone, for a worker thread. NULL: out of memory, or there is no active key. */
 struct keyring *keyring_copy_active(const struct keyring *k);
+/* All keys. NULL: out of memory. */
+struct keyring *keyring_copy(const struct keyring *k);

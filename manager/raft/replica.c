@@ -10,10 +10,12 @@
 #include "raft/ballast.h"
 #include "raft/folder.h"
 #include "raft/replica_private.h"
-#include "raft/transport_none.h"
 
 #define ELECTION_MS 1000
-#define HEARTBEAT_MS 100
+#define CATCH_UP_ROUNDS 10
+#define CATCH_UP_ROUND_MS 60000 /* a snapshot may have to get through */
+#define INSTALL_SNAPSHOT_MS 60000
+#define FULL_TICKS 20
 #define ROOM_SPARE (1024UL * 1024)
 #define BALLAST_TICKS 50
 
@@ -50,20 +52,21 @@ void replica_set_snapshots(struct replica *r, unsigned threshold)
     raft_set_snapshot_trailing(&r->raft, threshold); /* never 0: that would replace the log */
 }
 
+/* Never fails into libraft, which would free a leader's entries twice: after a failure nothing is applied any more, and whoever proposed
+ * does not learn the outcome. */
 static int fsm_apply(struct raft_fsm *fsm, const struct raft_buffer *buf, void **result)
 {
     struct replica *r = fsm->data;
-    int outcome;
+    int outcome = -ECANCELED;
 
-    if (r->failed || r->abandoned)
-        return RAFT_NOMEM;
-    outcome = r->config.machine.apply(r->config.machine.data, buf->base, buf->len);
+    if (!r->failed && !r->abandoned)
+        outcome = r->config.machine.apply(r->config.machine.data, buf->base, buf->len);
     /* not outcomes of the state machine: other members may have applied the entry */
     if (outcome == -ENOMEM || outcome == -EPROTONOSUPPORT) {
         r->machine_error = outcome;
         replica_fail(r, "%s", outcome == -ENOMEM ? "out of memory while applying an entry"
                                                  : "the log has an entry of a newer version: install a newer swarm-manager");
-        return RAFT_NOMEM;
+        outcome = -ECANCELED;
     }
     *result = (void *) (intptr_t) outcome;
     return 0;
@@ -88,16 +91,18 @@ static int fsm_snapshot(struct raft_fsm *fsm, struct raft_buffer *bufs[], unsign
     return 0;
 }
 
+/* Fails into libraft at the start alone: later it would not free the snapshot. */
 static int fsm_restore(struct raft_fsm *fsm, struct raft_buffer *buf)
 {
     struct replica *r = fsm->data;
-    int result = r->abandoned ? -ECANCELED : r->config.machine.restore(r->config.machine.data, buf->base, buf->len);
+    int result = r->failed || r->abandoned ? -ECANCELED : r->config.machine.restore(r->config.machine.data, buf->base, buf->len);
 
-    if (result < 0) {
+    if (result < 0 && !r->failed && !r->abandoned) {
         r->machine_error = result;
         replica_fail(r, "the snapshot cannot be restored: %s", strerror(-result));
-        return result == -ENOMEM ? RAFT_NOMEM : RAFT_MALFORMED;
     }
+    if (result < 0 && r->starting)
+        return result == -ENOMEM ? RAFT_NOMEM : RAFT_MALFORMED;
     raft_free(buf->base); /* ours on success only */
     return 0;
 }
@@ -105,10 +110,12 @@ static int fsm_restore(struct raft_fsm *fsm, struct raft_buffer *buf)
 static void notice_change(struct replica *r)
 {
     bool leads = replica_is_leader(r);
+    raft_id leader = replica_leader(r, NULL);
 
-    if (leads == r->led || r->starting)
+    if (r->starting || (leads == r->led && leader == r->known_leader))
         return;
     r->led = leads;
+    r->known_leader = leader;
     r->on_change(r->data);
 }
 
@@ -130,6 +137,17 @@ static void prime(struct replica *r)
     replica_limit_capacity(r);
 }
 
+/* A leader whose disk is full stores nothing more and keeps all in memory: another one is to lead. */
+static void mind_room(struct replica *r)
+{
+    if (!replica_is_leader(r) || sealed_io_get(r->io)->capacity >= r->raft.capacity_threshold || replica_has_room(r)) {
+        r->full_ticks = 0;
+        return;
+    }
+    if (++r->full_ticks % FULL_TICKS == 0)
+        (void) replica_transfer(r, 0, NULL, NULL);
+}
+
 static void on_turned(void *data)
 {
     struct replica *r = data;
@@ -138,18 +156,9 @@ static void on_turned(void *data)
         return;
     notice_change(r);
     prime(r);
+    mind_room(r);
     if (++r->ticks % BALLAST_TICKS == 0 && !r->ballast && replica_has_room(r))
         r->ballast = ballast_keep(r->folder) == 0;
-}
-
-static void on_checked(void *data)
-{
-    struct replica *r = data;
-
-    if (r->closing || r->abandoned || r->failed)
-        return;
-    requests_serve(r);
-    rewrite_turn(r);
 }
 
 static void on_failed(void *data, const char *why)
@@ -191,12 +200,43 @@ static void on_raft_closed(struct raft *raft)
     uv_close((uv_handle_t *) &r->wake, on_wake_closed);
 }
 
+/* Not where timers run: raft_uv does not expect it between the end of one of its own and that one's function. */
+static void close_raft(struct replica *r)
+{
+    if (r->closing_raft)
+        return;
+    requests_cancel(r, false);
+    rewrite_cancel(r);
+    transfer_cancel(r);
+    change_cancel(r);
+    if (!rewrite_idle(r))
+        return; /* woken again when its worker has ended */
+    r->closing_raft = true;
+    raft_close(&r->raft, on_raft_closed);
+}
+
+static void on_checked(void *data)
+{
+    struct replica *r = data;
+
+    if (r->closing)
+        close_raft(r);
+    if (r->closing || r->abandoned || r->failed)
+        return;
+    requests_serve(r);
+    rewrite_turn(r);
+    transfer_turn(r);
+    change_turn(r);
+}
+
 static void tell_failure(struct replica *r)
 {
     r->failure_told = true;
     r->led = false;
     requests_cancel(r, true);
     rewrite_cancel(r);
+    transfer_cancel(r);
+    change_cancel(r);
     r->on_change(r->data);
 }
 
@@ -204,28 +244,28 @@ static void on_wake(uv_timer_t *wake)
 {
     struct replica *r = wake->data;
 
-    if (r->failed && !r->failure_told && !r->closing && !r->starting)
+    if (r->closing)
+        return; /* on_checked does what is left */
+    if (r->failed && !r->failure_told && !r->starting)
         tell_failure(r);
-    if (!r->closing) {
-        if (!r->failed)
-            requests_serve(r);
-        rewrite_turn(r);
-        return;
-    }
-    if (r->closing_raft)
-        return;
-    requests_cancel(r, false);
-    rewrite_cancel(r);
-    if (!rewrite_idle(r))
-        return; /* woken again when its worker has ended */
-    r->closing_raft = true;
-    raft_close(&r->raft, on_raft_closed);
+    if (!r->failed)
+        requests_serve(r);
+    rewrite_turn(r);
 }
 
 void replica_wake(struct replica *r)
 {
     if (!r->starting && !r->abandoned)
         (void) uv_timer_start(&r->wake, on_wake, 0, 0);
+}
+
+/* Whom raft has to talk to: also a leader that a member which is still catching up does not know from its log. */
+static bool wants_link(void *data, uint64_t id)
+{
+    struct replica *r = data;
+
+    return r->raft.configuration.n == 0 || replica_server(r, id) ||
+           (r->raft.state == RAFT_FOLLOWER && r->raft.follower_state.current_leader.id == id);
 }
 
 static int config_copy(struct replica *r, const struct replica_config *config)
@@ -240,9 +280,11 @@ static int config_copy(struct replica *r, const struct replica_config *config)
         r->config.segment_size = SEGMENT_SIZE;
     if (r->config.snapshot_threshold == 0)
         r->config.snapshot_threshold = SNAPSHOT_THRESHOLD;
-    transport_none_init(&r->none);
-    if (!r->config.transport)
-        r->config.transport = &r->none;
+    if (r->config.election_ms == 0)
+        r->config.election_ms = ELECTION_MS;
+    transport_links_init(&r->links, config->loop, &config->links);
+    r->links.wants = wants_link;
+    r->links.data = r;
     r->fsm = (struct raft_fsm) { .version = 1, .data = r, .apply = fsm_apply, .snapshot = fsm_snapshot, .restore = fsm_restore };
     requests_init(r);
     return 0;
@@ -274,7 +316,7 @@ static int prepare_io(struct replica *r, const struct folder_state *state, struc
         .folder = r->folder,
         .highwater = r->highwater,
         .keyring = r->config.keyring,
-        .transport = r->config.transport,
+        .transport = &r->links.transport,
         .segment_size = r->config.segment_size,
         .snapshot_index = state->snapshot_index,
         .snapshot_term = state->snapshot_term,
@@ -298,9 +340,12 @@ static int prepare_raft(struct replica *r, const char *address, struct error *e)
         return error_set(e, sealed_errno(rv), "cannot use %s (%s)%s", r->folder, raft_errmsg(&r->raft),
                          sealed_errno(rv) == -EBADMSG ? ": " RESTORE_OR_LEAVE : "");
     r->raft.tracer = NULL; /* it formats texts for nobody */
-    raft_set_election_timeout(&r->raft, ELECTION_MS);
-    raft_set_heartbeat_timeout(&r->raft, HEARTBEAT_MS);
+    raft_set_election_timeout(&r->raft, r->config.election_ms);
+    raft_set_heartbeat_timeout(&r->raft, r->config.election_ms / 10);
     raft_set_pre_vote(&r->raft, true);
+    raft_set_max_catch_up_rounds(&r->raft, CATCH_UP_ROUNDS);
+    raft_set_max_catch_up_round_duration(&r->raft, CATCH_UP_ROUND_MS);
+    raft_set_install_snapshot_timeout(&r->raft, INSTALL_SNAPSHOT_MS);
     replica_limit_capacity(r);
     replica_set_snapshots(r, r->config.snapshot_threshold);
     (void) uv_timer_init(r->config.loop, &r->wake);
@@ -358,6 +403,7 @@ static int open_checked(struct replica *r, const char *address, const struct fol
     }
     r->ballast = ballast_keep(r->folder) == 0;
     r->led = replica_is_leader(r);
+    r->known_leader = replica_leader(r, NULL);
     return 0;
 }
 
@@ -387,6 +433,59 @@ int replica_open(const struct replica_config *config, void (*on_change)(void *da
 bool replica_is_leader(const struct replica *r)
 {
     return !r->failed && !r->closing && r->raft.state == RAFT_LEADER;
+}
+
+uint64_t replica_leader(const struct replica *r, const char **ret_address)
+{
+    const char *address = NULL;
+    raft_id id = 0;
+
+    if (!r->failed && !r->closing)
+        raft_leader((struct raft *) &r->raft, &id, &address);
+    if (ret_address && id != 0)
+        *ret_address = address;
+    return id;
+}
+
+size_t replica_n_members(const struct replica *r)
+{
+    return r->raft.configuration.n;
+}
+
+void replica_member_at(const struct replica *r, size_t i, uint64_t *ret_id, const char **ret_address, bool *ret_votes)
+{
+    const struct raft_server *server = &r->raft.configuration.servers[i];
+
+    if (ret_id)
+        *ret_id = server->id;
+    if (ret_address)
+        *ret_address = server->address;
+    if (ret_votes)
+        *ret_votes = server->role == RAFT_VOTER;
+}
+
+const struct raft_server *replica_server(const struct replica *r, raft_id id)
+{
+    for (unsigned i = 0; i < r->raft.configuration.n; i++)
+        if (r->raft.configuration.servers[i].id == id)
+            return &r->raft.configuration.servers[i];
+    return NULL;
+}
+
+int replica_accept(struct replica *r, uint64_t id, const char *address, int fd)
+{
+    const struct raft_server *server = replica_server(r, id);
+
+    if (r->failed || r->closing || !r->config.links.dial)
+        return -ENOTCONN;
+    if (id == 0 || id == r->config.id || !address || !address[0] || strlen(address) > REPLICA_ADDRESS_MAX)
+        return -EINVAL;
+    return transport_links_accept(&r->links, id, server ? server->address : address, fd);
+}
+
+uint64_t replica_applied(const struct replica *r)
+{
+    return r->raft.last_applied;
 }
 
 const char *replica_failure(const struct replica *r)

@@ -12,9 +12,8 @@
 #include "raft/bytes.h"
 #include "raft/erasing_heap.h"
 #include "raft/highwater.h"
-#include "raft/record.h"
+#include "raft/membership.h"
 #include "raft/replica_private.h"
-#include "raft/segments.h"
 
 /* What raft_bootstrap would make, but with the membership encrypted. */
 #define FIRST_SEGMENT "0000000000000001-0000000000000001"
@@ -50,47 +49,18 @@ static int make_metadata(int dir)
     return make_file(dir, METADATA, metadata, sizeof(metadata)); /* the last field, the vote, is 0 */
 }
 
-static int encode_membership(const struct replica_config *config, struct raft_buffer *ret)
-{
-    struct raft_configuration c;
-    int rv;
-
-    raft_configuration_init(&c);
-    rv = raft_configuration_add(&c, config->id, config->address, RAFT_VOTER);
-    if (rv == 0)
-        rv = raft_configuration_encode(&c, ret);
-    raft_configuration_close(&c);
-    return sealed_errno(rv);
-}
-
-static int make_segment(int dir, const struct replica_config *config)
-{
-    const struct record_place place = { RECORD_ENTRY, RAFT_CHANGE, INDEX, TERM };
-    _cleanup_free_ unsigned char *record = NULL, *segment = NULL;
-    struct raft_buffer membership;
-    size_t size;
-    int r;
-
-    r = encode_membership(config, &membership);
-    if (r < 0)
-        return r;
-    size = RECORD_HEADER_SIZE + membership.len;
-    record = malloc(size);
-    segment = malloc(segment_one_size(size));
-    r = record && segment ? record_seal(config->keyring, &place, membership.base, membership.len, record) : -ENOMEM;
-    raft_free(membership.base);
-    if (r < 0)
-        return r;
-    segment_one(TERM, RAFT_CHANGE, record, size, segment);
-    return make_file(dir, FIRST_SEGMENT, segment, segment_one_size(size));
-}
-
-static int make_log(int dir, const struct replica_config *config)
+static int make_first_entry(int dir, const struct replica_config *config)
 {
     int r = make_metadata(dir);
 
-    if (r == 0)
-        r = make_segment(dir, config);
+    return r < 0 ? r : membership_write(dir, config->keyring, INDEX, TERM, config->id, config->address);
+}
+
+/* For an empty log raft_uv makes its files itself when there is something to store. */
+static int make_log(int dir, const struct replica_config *config, bool empty)
+{
+    int r = empty ? 0 : make_first_entry(dir, config);
+
     if (r == 0)
         r = ballast_keep(config->folder);
     if (r == 0 && fsync(dir) < 0)
@@ -112,21 +82,20 @@ static bool is_empty(int dir)
     return d && n == 0;
 }
 
-static int fill(int dir, const struct replica_config *config, struct error *e)
+static int fill(int dir, const struct replica_config *config, const struct highwater_mark *mark, struct error *e)
 {
-    const struct highwater_mark mark = { INDEX, TERM, TERM, 0 };
-    int r = make_log(dir, config);
+    int r = make_log(dir, config, mark->index == 0);
 
     if (r < 0)
         (void) error_set(e, r, "cannot write a log to %s: %s", config->folder, strerror(-r));
     else
-        r = highwater_create(config->highwater, &mark, e);
+        r = highwater_create(config->highwater, mark, e);
     for (unsigned i = 0; r < 0 && i < ELEMENTSOF(made); i++)
         (void) unlinkat(dir, made[i], 0);
     return r;
 }
 
-int replica_bootstrap(const struct replica_config *config, struct error *e)
+static int make(const struct replica_config *config, const struct highwater_mark *mark, struct error *e)
 {
     bool existed = mkdir(config->folder, 0700) < 0;
     _cleanup_close_ int dir = -1;
@@ -140,8 +109,22 @@ int replica_bootstrap(const struct replica_config *config, struct error *e)
         return error_set(e, -errno, "cannot open %s: %s", config->folder, strerror(errno));
     if (!is_empty(dir))
         return error_set(e, -EEXIST, "%s holds a log already", config->folder);
-    r = fill(dir, config, e);
+    r = fill(dir, config, mark, e);
     if (r < 0 && !existed)
         (void) rmdir(config->folder);
     return r;
+}
+
+int replica_bootstrap(const struct replica_config *config, struct error *e)
+{
+    static const struct highwater_mark mark = { INDEX, TERM, TERM, 0 };
+
+    return make(config, &mark, e);
+}
+
+int replica_create(const struct replica_config *config, struct error *e)
+{
+    static const struct highwater_mark nothing;
+
+    return make(config, &nothing, e);
 }

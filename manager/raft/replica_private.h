@@ -7,12 +7,13 @@
 #include "raft/highwater.h"
 #include "raft/replica.h"
 #include "raft/sealed_io.h"
+#include "raft/transport_links.h"
 
 #define SNAPSHOT_THRESHOLD 8192
 #define SEGMENT_SIZE (4UL * 1024 * 1024)
 #define CAPACITY_THRESHOLD 2048 /* KiB that raft_uv must have prepared: more than the largest command; half a segment if that is less */
 
-/* A proposal or a barrier. */
+/* A proposal, a barrier, or a wait for an entry. */
 struct request {
     struct replica *replica;
     struct request *next, **link;
@@ -21,7 +22,7 @@ struct request {
     bool counted; /* among those in flight */
     struct raft_buffer command; /* while it waits for room */
     uint64_t deadline;          /* of the wait, on the loop's clock */
-    raft_index target;          /* of a barrier of a member that is alone */
+    raft_index target;          /* of a wait, and of a barrier of a member that is alone */
     union {
         struct raft_apply apply;
         struct raft_barrier barrier;
@@ -33,21 +34,27 @@ struct request_list {
 };
 
 struct rewrite;
+struct change;
+struct transfer;
 
 struct replica {
     struct replica_config config;
     char *folder;
     struct raft raft;
     struct raft_fsm fsm;
-    struct raft_uv_transport none;
+    struct transport_links links;
     struct sealed_io *io;
     struct highwater *highwater;
     void (*on_change)(void *data);
     void *data;
 
-    struct request_list submitted, waiting, barriers;
+    struct request_list submitted, waiting, barriers; /* barriers: by their target */
     unsigned in_flight, n_barriers;
     struct rewrite *rewrite;
+    struct change *change;
+    struct transfer *transfer;
+    raft_id known_leader; /* that on_change was called for */
+    unsigned full_ticks;  /* for which this leader's disk has been full */
     uv_timer_t wake; /* what must not be done from within raft */
     void (*close_cb)(void *data);
     void *close_data;
@@ -73,6 +80,17 @@ void requests_serve(struct replica *r);
 void requests_cancel(struct replica *r, bool all);
 /* An entry that only makes the log longer. cb may be NULL. A RAFT_ code. */
 int request_push(struct replica *r, replica_cb cb, void *data);
+
+/* replica_change.c: changes of the membership */
+void change_turn(struct replica *r);
+void change_cancel(struct replica *r);
+/* Whether raft may take a change of the membership, or a transfer. */
+bool change_possible(const struct replica *r);
+const struct raft_server *replica_server(const struct replica *r, raft_id id);
+
+/* replica_transfer.c */
+void transfer_turn(struct replica *r);
+void transfer_cancel(struct replica *r);
 
 /* replica_rewrite.c */
 void rewrite_snapshot_taken(struct replica *r, uint32_t key_id, int status);

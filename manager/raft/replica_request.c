@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,12 +16,25 @@ static void list_init(struct request_list *l)
     l->last = &l->first;
 }
 
+static void list_insert(struct request_list *l, struct request **at, struct request *q)
+{
+    q->next = *at;
+    q->link = at;
+    *at = q;
+    if (q->next)
+        q->next->link = &q->next;
+    else
+        l->last = &q->next;
+}
+
 static void list_add(struct request_list *l, struct request *q)
 {
-    q->next = NULL;
-    q->link = l->last;
-    *l->last = q;
-    l->last = &q->next;
+    list_insert(l, l->last, q);
+}
+
+static struct request *request_of_link(struct request **link)
+{
+    return (struct request *) ((char *) link - offsetof(struct request, next));
 }
 
 static void list_remove(struct request_list *l, struct request *q)
@@ -180,6 +194,21 @@ static bool is_alone(const struct replica *r)
     return voters == 1;
 }
 
+/* By their target; mostly the new one is the last. */
+static void wait_add(struct replica *r, struct request *q, raft_index target)
+{
+    struct request **at = &r->barriers.first;
+
+    q->target = target;
+    if (r->barriers.first && request_of_link(r->barriers.last)->target <= target)
+        at = r->barriers.last;
+    while (*at && (*at)->target <= target)
+        at = &(*at)->next;
+    list_insert(&r->barriers, at, q);
+    r->n_barriers++;
+    replica_wake(r);
+}
+
 int replica_barrier(struct replica *r, replica_cb cb, void *data)
 {
     struct request *q;
@@ -193,10 +222,22 @@ int replica_barrier(struct replica *r, replica_cb cb, void *data)
     q = request_new(r, cb, data);
     if (!q)
         return -ENOMEM;
-    q->target = raft_last_index(&r->raft);
-    list_add(&r->barriers, q);
-    r->n_barriers++;
-    replica_wake(r);
+    wait_add(r, q, raft_last_index(&r->raft));
+    return 0;
+}
+
+int replica_wait_applied(struct replica *r, uint64_t index, replica_cb cb, void *data)
+{
+    struct request *q;
+
+    if (r->failed || r->closing)
+        return -ECANCELED;
+    if (r->n_barriers >= BARRIERS_MAX)
+        return -EAGAIN;
+    q = request_new(r, cb, data);
+    if (!q)
+        return -ENOMEM;
+    wait_add(r, q, index);
     return 0;
 }
 
@@ -218,13 +259,7 @@ static void serve_waiting(struct replica *r)
         if (rv == 0)
             continue;
         if (rv == RAFT_NOSPACE && uv_now(r->config.loop) < q->deadline) {
-            q->next = r->waiting.first; /* back to where it was */
-            q->link = &r->waiting.first;
-            if (q->next)
-                q->next->link = &q->next;
-            else
-                r->waiting.last = &q->next;
-            r->waiting.first = q;
+            list_insert(&r->waiting, &r->waiting.first, q); /* back to where it was */
             return;
         }
         request_answer(q, sealed_errno(rv));

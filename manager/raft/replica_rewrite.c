@@ -158,6 +158,11 @@ void rewrite_cancel(struct replica *r)
         rewrite_end(r->rewrite, -ECANCELED);
 }
 
+void replica_rewrite_cancel(struct replica *r)
+{
+    rewrite_cancel(r);
+}
+
 bool rewrite_idle(const struct replica *r)
 {
     return !r->rewrite;

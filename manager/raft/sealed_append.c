@@ -2,9 +2,12 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 
 #include "raft/record.h"
 #include "raft/sealed_private.h"
+
+#define TRUNCATE_SPARE (64UL * 1024)
 
 /* One append under way: raft_uv wants the entries and their bytes to stay until its callback. */
 struct sealed_append {
@@ -124,6 +127,22 @@ int sealed_append(struct raft_io *io, struct raft_io_append *req, const struct r
     return 0;
 }
 
+void sealed_append_forget(struct sealed_io *s, raft_index from)
+{
+    for (struct sealed_append *a = s->appends; a; a = a->next)
+        if (a->last >= from)
+            a->last = from > a->first ? from - 1 : a->first - 1;
+}
+
+/* raft_uv takes no notice of a truncation that failed and goes on to write what follows it, which makes a log that nobody can read. It
+ * writes one segment anew. */
+static bool has_room(const struct sealed_io *s)
+{
+    struct statvfs st;
+
+    return statvfs(s->folder, &st) == 0 && (uint64_t) st.f_bavail * st.f_frsize >= s->config.segment_size + TRUNCATE_SPARE;
+}
+
 /* The mark comes down before the log does. */
 int sealed_truncate(struct raft_io *io, raft_index index)
 {
@@ -133,9 +152,11 @@ int sealed_truncate(struct raft_io *io, raft_index index)
 
     if (s->failed || index >= s->next)
         return 0;
-    for (struct sealed_append *a = s->appends; a; a = a->next)
-        if (a->last >= index)
-            a->last = index - 1;
+    if (!has_room(s)) {
+        sealed_fail(s, "cannot truncate %s: %s", s->folder, strerror(ENOSPC));
+        return 0;
+    }
+    sealed_append_forget(s, index);
     s->next = index;
     if (mark.index >= index) {
         mark.index = index - 1;

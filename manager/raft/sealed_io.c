@@ -106,37 +106,13 @@ static void on_tick(struct raft_io *io)
     s->config.turned(s->config.data);
 }
 
-static void message_drop(struct raft_message *m)
-{
-    if (m->type == RAFT_APPEND_ENTRIES && m->append_entries.n_entries > 0) {
-        raft_free(m->append_entries.entries[0].batch);
-        raft_free(m->append_entries.entries);
-    } else if (m->type == RAFT_INSTALL_SNAPSHOT) {
-        raft_configuration_close(&m->install_snapshot.conf);
-        raft_free(m->install_snapshot.data.base);
-    }
-}
-
-/* Here belongs, when there are peers, the guard against an InstallSnapshot that arrives while an own snapshot is being stored: libraft
- * 0.22.1 puts it off in takeSnapshotCb() of legacy.c, forgets the pointer one line too early and goes on with NULL. */
-static void on_recv(struct raft_io *io, struct raft_message *message)
-{
-    struct sealed_io *s = sealed_of_inner(io);
-
-    if (s->failed) {
-        message_drop(message);
-        return;
-    }
-    s->recv(&s->outer, message);
-    s->config.turned(s->config.data);
-}
-
 static void on_check(uv_check_t *check)
 {
     struct sealed_io *s = check->data;
 
     s->outer.capacity = s->inner.capacity;
     s->appended = 0;
+    sealed_send_failed(s);
     if (s->written && !s->closing)
         sealed_fail(s, "cannot write to %s: %s", s->folder, s->inner.errmsg);
     s->config.checked(s->config.data);
@@ -154,7 +130,7 @@ static int sealed_start(struct raft_io *io, unsigned msecs, raft_io_tick_cb tick
     s->check.data = s;
     (void) uv_check_init(s->config.loop, &s->check);
     (void) uv_check_start(&s->check, on_check);
-    rv = sealed_result(s, s->inner.start(&s->inner, msecs, on_tick, on_recv));
+    rv = sealed_result(s, s->inner.start(&s->inner, msecs, on_tick, sealed_on_recv));
     s->outer.capacity = s->inner.capacity;
     return rv;
 }
@@ -211,13 +187,6 @@ static int sealed_set_vote(struct raft_io *io, raft_id id)
     return rv;
 }
 
-static int sealed_send(struct raft_io *io, struct raft_io_send *req, const struct raft_message *message, raft_io_send_cb cb)
-{
-    struct sealed_io *s = sealed_of_outer(io);
-
-    return s->failed ? RAFT_CANCELED : sealed_result(s, s->inner.send(&s->inner, req, message, cb));
-}
-
 static raft_time sealed_time(struct raft_io *io)
 {
     struct sealed_io *s = sealed_of_outer(io);
@@ -243,6 +212,8 @@ void sealed_pending_done(struct sealed_io *s)
     if (--s->pending > 0 || !s->closing)
         return;
     sealed_append_close(s);
+    sealed_send_failed(s);
+    sealed_recv_close(s);
     (void) highwater_sync(s->config.highwater);
     s->close_cb(&s->outer);
 }
@@ -320,7 +291,8 @@ int sealed_io_new(const struct sealed_io_config *config, struct sealed_io **ret,
     }
     s->tracer = (struct raft_tracer) { .impl = s, .version = 2, .emit = on_trace };
     raft_uv_set_tracer(&s->inner, &s->tracer);
-    raft_uv_set_segment_size(&s->inner, config->segment_size);
+    if (config->segment_size > 0)
+        raft_uv_set_segment_size(&s->inner, config->segment_size);
     raft_uv_set_disk_retry(&s->inner, ALLOCATION_RETRY_MS);
     raft_uv_set_connect_retry_delay(&s->inner, 200);
     raft_uv_set_auto_recovery(&s->inner, false);

@@ -14,18 +14,18 @@ struct loaded {
     size_t n;
 };
 
-static void loaded_free(struct loaded *l)
+void sealed_loaded_free(struct raft_snapshot *snapshot, struct raft_entry *entries, size_t n)
 {
     void *batch = NULL;
 
-    if (l->snapshot)
-        sealed_snapshot_destroy(l->snapshot);
-    for (size_t i = 0; i < l->n; i++)
-        if (l->entries[i].batch != batch) {
-            batch = l->entries[i].batch;
+    if (snapshot)
+        sealed_snapshot_destroy(snapshot);
+    for (size_t i = 0; i < n; i++)
+        if (entries[i].batch != batch) {
+            batch = entries[i].batch;
             raft_free(batch);
         }
-    raft_free(l->entries);
+    raft_free(entries);
 }
 
 static int unreadable(struct sealed_io *s, int r, const char *what, uint64_t index)
@@ -50,7 +50,7 @@ static int open_snapshot(struct sealed_io *s, struct loaded *l)
                          (unsigned long long) s->config.snapshot_index);
     if (!l->snapshot)
         return 0;
-    r = sealed_snapshot_open(s, l->snapshot);
+    r = sealed_snapshot_open(s->config.keyring, l->snapshot);
     return r < 0 ? unreadable(s, r, "the snapshot at entry", index) : 0;
 }
 
@@ -118,7 +118,7 @@ int sealed_load(struct raft_io *io, raft_term *term, raft_id *vote, struct raft_
     }
     s->load_error = open_all(s, &l);
     if (s->load_error < 0) {
-        loaded_free(&l);
+        sealed_loaded_free(l.snapshot, l.entries, l.n);
         return RAFT_CORRUPT;
     }
     choose_vote(highwater_get(s->config.highwater), &l);

@@ -9,6 +9,7 @@
 #define ALLOCATION_RETRY_MS 300 /* of raft_uv, while the disk is full */
 
 struct sealed_append;
+struct sealed_send;
 
 struct sealed_io {
     struct raft_io outer; /* what raft sees */
@@ -22,6 +23,11 @@ struct sealed_io {
 
     raft_index next; /* of the entry that is appended next */
     struct sealed_append *appends, *stuck;
+    unsigned puts, installs; /* snapshots that are being stored: own ones, and ones from a leader */
+    struct raft_message *held; /* an InstallSnapshot that has to wait for them */
+    struct sealed_send *sending, *unsent;
+    raft_index got_index; /* of the snapshot that was read last, to be sent */
+    raft_term got_term;
     size_t appended; /* bytes since raft_uv told its capacity */
     bool written;    /* raft_uv has ended a write and not told of a success */
 
@@ -53,13 +59,24 @@ void sealed_pending_done(struct sealed_io *s);
 /* The raft_io methods, by file. */
 int sealed_load(struct raft_io *io, raft_term *term, raft_id *vote, struct raft_snapshot **snapshot, raft_index *start,
                 struct raft_entry **entries, size_t *n);
+void sealed_loaded_free(struct raft_snapshot *snapshot, struct raft_entry *entries, size_t n);
 int sealed_append(struct raft_io *io, struct raft_io_append *req, const struct raft_entry entries[], unsigned n, raft_io_append_cb cb);
 int sealed_truncate(struct raft_io *io, raft_index index);
+/* What is being appended will not be there: it must not raise the mark. */
+void sealed_append_forget(struct sealed_io *s, raft_index from);
 /* Answers the appends that a failure has stranded. */
 void sealed_append_close(struct sealed_io *s);
+int sealed_send(struct raft_io *io, struct raft_io_send *req, const struct raft_message *message, raft_io_send_cb cb);
+/* Answers what could not be sent. */
+void sealed_send_failed(struct sealed_io *s);
+/* raft_uv's callback for messages. */
+void sealed_on_recv(struct raft_io *io, struct raft_message *message);
+/* A snapshot was stored: hands on what was held for that. */
+void sealed_recv_resume(struct sealed_io *s);
+void sealed_recv_close(struct sealed_io *s);
 int sealed_snapshot_put(struct raft_io *io, unsigned trailing, struct raft_io_snapshot_put *req, const struct raft_snapshot *snapshot,
                         raft_io_snapshot_put_cb cb);
 int sealed_snapshot_get(struct raft_io *io, struct raft_io_snapshot_get *req, raft_io_snapshot_get_cb cb);
 /* Opens a loaded snapshot in place. A negative errno as envelope_open. */
-int sealed_snapshot_open(struct sealed_io *s, struct raft_snapshot *snapshot);
+int sealed_snapshot_open(const struct keyring *k, struct raft_snapshot *snapshot);
 void sealed_snapshot_destroy(struct raft_snapshot *snapshot);

@@ -28,8 +28,26 @@ static bool is_understood(const Pb__Command *c)
         return c->create_object->base.n_unknown_fields == 0;
     case PB__COMMAND__WHAT_REMOVE_OBJECT:
         return c->remove_object->base.n_unknown_fields == 0;
+    case PB__COMMAND__WHAT_SET_NODE_STATE:
+        return c->set_node_state->base.n_unknown_fields == 0;
+    case PB__COMMAND__WHAT_REVOKE:
+        return c->revoke->base.n_unknown_fields == 0;
     default:
         return false;
+    }
+}
+
+/* A frame of version 1 has nothing that its programs would refuse. */
+static bool is_of_version_1(const Pb__Command *c)
+{
+    switch (c->what_case) {
+    case PB__COMMAND__WHAT_REMOVE_NODE:
+        return c->remove_node->until == 0 && c->remove_node->now == 0;
+    case PB__COMMAND__WHAT_SET_NODE_STATE:
+    case PB__COMMAND__WHAT_REVOKE:
+        return false;
+    default:
+        return true;
     }
 }
 
@@ -37,16 +55,17 @@ int command_decode(const void *data, size_t size, Pb__Command **ret)
 {
     ProtobufCMessage *message;
     Pb__Command *command;
+    unsigned version;
     int r;
 
     /* no proposer can have made it */
     if (size > COMMAND_MAX)
         return -EBADMSG;
-    r = frame_decode(COMMAND_MAGIC, &pb__command__descriptor, data, size, &message);
+    r = frame_decode(COMMAND_MAGIC, &pb__command__descriptor, data, size, &version, &message);
     if (r < 0)
         return r;
     command = (Pb__Command *) message;
-    if (!is_understood(command)) {
+    if (!is_understood(command) || (version == 1 && !is_of_version_1(command))) {
         command_free(command);
         return -EBADMSG;
     }

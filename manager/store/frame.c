@@ -63,7 +63,7 @@ static int parse_header(const char magic[static 3], const uint8_t *frame, size_t
 }
 
 int frame_decode(const char magic[static 3], const ProtobufCMessageDescriptor *type, const void *data, size_t size,
-                 ProtobufCMessage **ret)
+                 unsigned *ret_version, ProtobufCMessage **ret)
 {
     const uint8_t *frame = data;
     struct erasing_allocator a;
@@ -83,6 +83,7 @@ int frame_decode(const char magic[static 3], const ProtobufCMessageDescriptor *t
         erasing_message_free(message);
         return -EBADMSG;
     }
+    *ret_version = frame[MAGIC_SIZE];
     *ret = message;
     return 0;
 }

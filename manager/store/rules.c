@@ -89,6 +89,16 @@ static int check_labels(Pb__Label *const labels[], size_t n)
     return 0;
 }
 
+/* Without what the store itself sets: what was let in must not grow over the limit. */
+static Pb__Meta meta_as_given(const Pb__Meta *meta)
+{
+    Pb__Meta given = *meta;
+
+    given.version = 0;
+    given.created = 0;
+    return given;
+}
+
 /* Bounds what fields of later versions could bring along. */
 static int check_record(const ProtobufCMessage *message, size_t data_size)
 {
@@ -102,6 +112,8 @@ static bool is_empty_or(const ProtobufCBinaryData *data, size_t size)
 
 int rules_check_cluster(const Pb__Cluster *c)
 {
+    Pb__Cluster given;
+    Pb__Meta meta;
     int r;
 
     if (!c)
@@ -109,12 +121,35 @@ int rules_check_cluster(const Pb__Cluster *c)
     r = check_meta(c->meta);
     if (r < 0)
         return r;
-    if (c->ca_key.len > STORE_KEY_MAX || c->ca_certificate.len > STORE_CERTIFICATE_MAX)
+    if (c->ca_key.len > STORE_KEY_MAX || c->old_ca_key.len > STORE_KEY_MAX || c->ca_certificate.len > STORE_CERTIFICATE_MAX ||
+        c->old_ca_certificate.len > STORE_CERTIFICATE_MAX || c->cross_certificate.len > STORE_CERTIFICATE_MAX)
         return -EMSGSIZE;
     if (c->worker_secret.len != STORE_JOIN_SECRET_SIZE || c->manager_secret.len != STORE_JOIN_SECRET_SIZE ||
-        !is_empty_or(&c->unlock_key, STORE_UNLOCK_KEY_SIZE) || !is_empty_or(&c->next_unlock_key, STORE_UNLOCK_KEY_SIZE))
+        !is_empty_or(&c->unlock_key, STORE_UNLOCK_KEY_SIZE) || !is_empty_or(&c->next_unlock_key, STORE_UNLOCK_KEY_SIZE) ||
+        !is_empty_or(&c->retiring_unlock_key, STORE_UNLOCK_KEY_SIZE) || c->retiring_until < 0)
         return -EINVAL;
-    return check_record(&c->base, 0);
+    meta = meta_as_given(c->meta);
+    given = *c;
+    given.meta = &meta;
+    return check_record(&given.base, 0);
+}
+
+int rules_check_node_state(Pb__NodeState state, int64_t since)
+{
+    if (state != PB__NODE_STATE__UNKNOWN && state != PB__NODE_STATE__READY && state != PB__NODE_STATE__DOWN)
+        return -EINVAL;
+    return since < 0 ? -EINVAL : 0;
+}
+
+static int check_node_record(const Pb__Node *n)
+{
+    Pb__Meta meta = meta_as_given(n->meta);
+    Pb__Node given = *n;
+
+    given.meta = &meta;
+    given.state = PB__NODE_STATE__UNKNOWN;
+    given.state_since = 0;
+    return check_record(&given.base, 0);
 }
 
 int rules_check_node(const Pb__Node *n)
@@ -132,18 +167,43 @@ int rules_check_node(const Pb__Node *n)
         r = check_labels(n->labels, n->n_labels);
     if (r < 0)
         return r;
-    if (n->role != PB__ROLE__WORKER && n->role != PB__ROLE__MANAGER)
+    if (n->role != PB__ROLE__WORKER && (n->role != PB__ROLE__MANAGER || n->raft_id == 0))
         return -EINVAL;
     if (n->availability != PB__AVAILABILITY__ACTIVE && n->availability != PB__AVAILABILITY__PAUSE &&
         n->availability != PB__AVAILABILITY__DRAIN)
         return -EINVAL;
     if (n->certificate.len > STORE_CERTIFICATE_MAX)
         return -EMSGSIZE;
-    return check_record(&n->base, 0);
+    r = rules_check_node_state(n->state, n->state_since);
+    if (r < 0)
+        return r;
+    return check_node_record(n);
+}
+
+int rules_check_remove_node(const Pb__RemoveNode *r)
+{
+    return r->until < 0 || r->now < 0 ? -EINVAL : rules_check_id(r->id);
+}
+
+int rules_check_revoke(const Pb__Revoke *r)
+{
+    if (r->certificate_digest.len != STORE_DIGEST_SIZE || r->until < 0 || r->now < 0)
+        return -EINVAL;
+    return rules_check_id(r->id);
+}
+
+int rules_check_revocation(const Pb__Revocation *r)
+{
+    /* nobody may be let in again because a program does not know what revokes him */
+    if (!is_empty_or(&r->certificate_digest, STORE_DIGEST_SIZE) || r->until < 0 || r->base.n_unknown_fields > 0)
+        return -EINVAL;
+    return rules_check_id(r->id);
 }
 
 int rules_check_object(Pb__Kind kind, const Pb__Object *o)
 {
+    Pb__Object given;
+    Pb__Meta meta;
     int r;
 
     r = rules_check_kind(kind);
@@ -161,5 +221,8 @@ int rules_check_object(Pb__Kind kind, const Pb__Object *o)
         return r;
     if (o->data.len > (kind == PB__KIND__SECRET ? STORE_SECRET_MAX : STORE_CONFIG_MAX))
         return -EMSGSIZE;
-    return check_record(&o->base, o->data.len);
+    meta = meta_as_given(o->meta);
+    given = *o;
+    given.meta = &meta;
+    return check_record(&given.base, o->data.len);
 }

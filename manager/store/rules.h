@@ -12,3 +12,9 @@ int rules_check_kind(Pb__Kind kind);
 int rules_check_cluster(const Pb__Cluster *cluster);
 int rules_check_node(const Pb__Node *node);
 int rules_check_object(Pb__Kind kind, const Pb__Object *object);
+
+int rules_check_node_state(Pb__NodeState state, int64_t since);
+int rules_check_remove_node(const Pb__RemoveNode *remove);
+int rules_check_revoke(const Pb__Revoke *revoke);
+/* One that is stored. */
+int rules_check_revocation(const Pb__Revocation *revocation);

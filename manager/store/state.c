@@ -49,6 +49,7 @@ void state_done(struct store *s)
     erasing_message_free((ProtobufCMessage *) s->cluster);
     free_items(&s->nodes);
     index_done(&s->nodes);
+    revocations_done(&s->revocations);
     for (unsigned kind = 0; kind < STATE_KINDS; kind++) {
         free_items(&s->objects[kind].by_id);
         index_done(&s->objects[kind].by_id);
@@ -91,6 +92,39 @@ size_t store_n_nodes(const struct store *s)
 const Pb__Node *store_node_at(const struct store *s, size_t i)
 {
     return i < s->nodes.n ? s->nodes.items[i] : NULL;
+}
+
+const Pb__Node *store_node_of_raft_id(const struct store *s, uint64_t raft_id)
+{
+    for (size_t i = 0; raft_id != 0 && i < s->nodes.n; i++) {
+        const Pb__Node *node = s->nodes.items[i];
+
+        if (node->raft_id == raft_id)
+            return node;
+    }
+    return NULL;
+}
+
+size_t store_n_managers(const struct store *s)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < s->nodes.n; i++) {
+        const Pb__Node *node = s->nodes.items[i];
+
+        n += node->role == PB__ROLE__MANAGER;
+    }
+    return n;
+}
+
+bool store_is_removed(const struct store *s, const char *id)
+{
+    return revocations_get(&s->revocations, id, NULL, 0) != NULL;
+}
+
+bool store_is_revoked(const struct store *s, const unsigned char digest[static STORE_DIGEST_SIZE])
+{
+    return revocations_have_digest(&s->revocations, digest, STORE_DIGEST_SIZE);
 }
 
 int store_find_object(const struct store *s, Pb__Kind kind, const char *id_or_name, const Pb__Object **ret)

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "store/index.h"
+#include "store/revocations.h"
 #include "store/store.h"
 
 #define STATE_KINDS 2 /* values of Pb__Kind */
@@ -14,6 +15,7 @@ struct store {
     struct objects {
         struct index by_id, by_name;
     } objects[STATE_KINDS];
+    struct revocations revocations;
     size_t size; /* packed bytes of all nodes and objects */
 };
 

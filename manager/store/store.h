@@ -25,19 +25,29 @@ struct store;
 #define STORE_UNLOCK_KEY_SIZE 32
 #define STORE_RECORD_MAX (256U * 1024) /* packed bytes of one object, its data apart */
 #define STORE_NODES_MAX 4096
+#define STORE_REVOCATIONS_MAX 4096 /* tombstones too */
+#define STORE_DIGEST_SIZE 32
 #define STORE_SIZE_MAX (64U * 1024 * 1024) /* packed bytes of all nodes and objects: a swarm's logs and snapshots are held in memory */
 
 struct store *store_new(void);
 void store_free(struct store *s);
 DEFINE_CLEANUP(struct store *, store_free)
 
-/* Applies one encoded command (command.h). 0, or the same negative errno on every replica: -EEXIST name or id taken, -ENOENT, -ESTALE
- * version differs, -EINVAL name, id or label malformed, -EMSGSIZE, -EDQUOT the store is full (STORE_SIZE_MAX, STORE_NODES_MAX), -EBADMSG
- * undecodable. -ENOMEM and -EPROTONOSUPPORT (newer version) are not part of the state machine: another replica may have applied the
- * command, so this one must stop. On failure the state is untouched. */
-int store_apply(struct store *s, const void *command, size_t size);
+/* What a command changed. */
+#define STORE_CHANGED_CLUSTER (1U << 0)
+#define STORE_CHANGED_NODES (1U << 1) /* one was added, replaced or removed, or its state was set */
+#define STORE_CHANGED_OBJECTS (1U << 2)
+#define STORE_CHANGED_REMOVED (1U << 3) /* a node was removed or a certificate revoked: connections that were let in may no longer be */
 
-/* The whole state as one buffer from malloc, its size a multiple of 8; and back. -EBADMSG, -EPROTONOSUPPORT, -ENOMEM: state untouched. */
+/* Applies one encoded command (command.h); *ret_changed (may be NULL) is STORE_CHANGED_ flags. 0, or the same negative errno on every
+ * replica: -EEXIST name, id or raft id taken, or the id of a node that was removed, -ENOENT, -ESTALE version differs, -EBUSY the last
+ * manager would be demoted or a manager removed, -EINVAL name, id or label malformed, -EMSGSIZE, -EDQUOT the store is full
+ * (STORE_SIZE_MAX, STORE_NODES_MAX), -EBADMSG undecodable. -ENOMEM and -EPROTONOSUPPORT (newer version) are not part of the state machine:
+ * another replica may have applied the command, so this one must stop. On failure the state is untouched. */
+int store_apply(struct store *s, const void *command, size_t size, unsigned *ret_changed);
+
+/* The whole state as one buffer from malloc, its size a multiple of 8; and back. -EBADMSG, -EPROTONOSUPPORT, -ENOMEM: state untouched.
+ * A restore may change everything. */
 int store_snapshot(const struct store *s, void **ret, size_t *ret_size);
 int store_restore(struct store *s, const void *snapshot, size_t size);
 
@@ -47,6 +57,15 @@ const Pb__Cluster *store_cluster(const struct store *s);
 const Pb__Node *store_node(const struct store *s, const char *id);
 size_t store_n_nodes(const struct store *s);
 const Pb__Node *store_node_at(const struct store *s, size_t i); /* by id */
+/* NULL when none has it, and for 0. */
+const Pb__Node *store_node_of_raft_id(const struct store *s, uint64_t raft_id);
+/* Nodes whose role is MANAGER, whether they are members of Raft by now or not. */
+size_t store_n_managers(const struct store *s);
+
+/* Whether a node was removed, or a certificate (SHA-256 of its DER) revoked. Remembered until the certificates have ended by the clocks of
+ * those who proposed commands since; of more than STORE_REVOCATIONS_MAX, those that end first are forgotten. */
+bool store_is_removed(const struct store *s, const char *id);
+bool store_is_revoked(const struct store *s, const unsigned char digest[static STORE_DIGEST_SIZE]);
 
 /* By exact id, else by exact name, else by unambiguous id prefix. -ENOENT, -ENOTUNIQ when a prefix fits several. */
 int store_find_object(const struct store *s, Pb__Kind kind, const char *id_or_name, const Pb__Object **ret);

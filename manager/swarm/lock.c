@@ -8,6 +8,8 @@
 #include "keys/unlock_key.h"
 #include "pki/ca.h"
 #include "swarm/swarm_private.h"
+#include "swarm/tls_file.h"
+#include "swarm/trust.h"
 
 /* One rename replaces the whole credential, so it is at any instant the old one or the new one. */
 int lock_store_bundle(struct swarm *s, bool with_kek, struct error *e)
@@ -37,7 +39,7 @@ static int new_tls_key(struct swarm *s, const Pb__Cluster *cluster, struct bundl
     _cleanup_(secret_done) struct secret key = SECRET_NULL, ca_key = SECRET_NULL;
     _cleanup_(node_freep) Pb__Node *node = NULL;
     _cleanup_free_ char *certificate = NULL;
-    _cleanup_free_ char *ca = NULL;
+    _cleanup_free_ char *ca = NULL, *chain = NULL;
     int r;
 
     r = ca_node_key(&key);
@@ -47,24 +49,29 @@ static int new_tls_key(struct swarm *s, const Pb__Cluster *cluster, struct bundl
         r = secret_copy(cluster->ca_key.data, cluster->ca_key.len, &ca_key);
     if (r < 0)
         return error_set(e, r, "no new TLS key can be made: %s", strerror(-r));
-    ca = strndup((const char *) cluster->ca_certificate.data, cluster->ca_certificate.len);
+    ca = trust_ca(cluster);
     if (!ca)
         return error_set(e, -ENOMEM, "out of memory");
-    r = ca_issue(&ca_key, ca, &key, s->file.node_id, "swarm-manager", s->file.swarm_id, swarm_now() / 1000000, &certificate, e);
+    r = ca_issue(&ca_key, ca, &key, s->file.node_id, CA_ROLE_MANAGER, s->file.swarm_id, swarm_now() / 1000000, &certificate, e);
     if (r == 0)
         r = step_node(s, s->file.node_id, &node);
     if (r < 0)
         return r;
     memcpy(bundle->tls_key, key.data, key.size);
     bundle->tls_key_size = (uint32_t) key.size;
+    chain = trust_chain(cluster, certificate);
+    if (!chain)
+        return error_set(e, -ENOMEM, "out of memory");
+    r = tls_file_write_chain(s->files.tls, chain, e);
+    if (r < 0)
+        return r;
     r = bytes_replace(&node->certificate, certificate, strlen(certificate));
     if (r == 0)
         r = step_put_node(s, node);
     return r < 0 ? error_set(e, r, "the node's new certificate cannot be stored: %s", strerror(-r)) : 0;
 }
 
-/* What runs knows the next keys only once they are durable. */
-static int adopt(struct swarm *s, struct secret *kek, struct bundle **bundle, struct error *e)
+int lock_adopt(struct swarm *s, struct secret *kek, struct bundle **bundle, bool locks, struct error *e)
 {
     struct secret old_kek = secret_take(&s->kek);
     struct bundle *old = s->bundle;
@@ -72,7 +79,7 @@ static int adopt(struct swarm *s, struct secret *kek, struct bundle **bundle, st
 
     s->kek = secret_take(kek);
     s->bundle = TAKE_PTR(*bundle);
-    r = lock_store_bundle(s, false, e);
+    r = lock_store_bundle(s, !locks, e);
     if (r < 0) {
         *bundle = s->bundle;
         *kek = s->kek;
@@ -80,7 +87,7 @@ static int adopt(struct swarm *s, struct secret *kek, struct bundle **bundle, st
         s->kek = old_kek;
         return r;
     }
-    s->keys_locked = true;
+    s->keys_locked = locks;
     bundle_free(old);
     secret_done(&old_kek);
     return 0;
@@ -139,13 +146,33 @@ int lock_arm(struct swarm *s, struct error *e)
     if (r < 0)
         return r;
     bundle->header_sequence = sequence;
-    r = adopt(s, &kek, &bundle, e);
+    r = lock_adopt(s, &kek, &bundle, true, e);
     if (r < 0)
         return r;
     step_watch_lock(s);
-    r = lock_finish_rewrite(s, e);
+    r = open_identity(s, e);
+    if (r == 0)
+        r = lock_finish_rewrite(s, e);
     if (r == 0)
         r = lock_record_generation(s, cluster->unlock_generation);
+    return r;
+}
+
+int lock_replace_tls_key(struct swarm *s, const struct secret *tls_key, struct error *e)
+{
+    _cleanup_(bundle_freep) struct bundle *bundle = bundle_copy(s->bundle);
+    _cleanup_(secret_done) struct secret kek = SECRET_NULL;
+    int r = bundle ? secret_copy(s->kek.data, s->kek.size, &kek) : -ENOMEM;
+
+    if (r == 0 && tls_key->size > sizeof(bundle->tls_key))
+        r = -EMSGSIZE;
+    if (r < 0)
+        return error_set(e, r, "the node's TLS key cannot be replaced: %s", strerror(-r));
+    memcpy(bundle->tls_key, tls_key->data, tls_key->size);
+    bundle->tls_key_size = (uint32_t) tls_key->size;
+    r = lock_adopt(s, &kek, &bundle, s->keys_locked, e);
+    if (r == 0)
+        tls_file_keep_only(s->files.tls, tls_key);
     return r;
 }
 
@@ -174,6 +201,8 @@ int lock_record_generation(struct swarm *s, uint32_t generation)
     uint64_t sequence = 0;
     int r;
 
+    if (s->file.role != PB__ROLE__MANAGER)
+        return 0;
     if (generation > 0) {
         r = keyslots_sequence(s->files.keyslots, &sequence, NULL);
         if (r < 0)
@@ -236,6 +265,8 @@ int lock_wipe(struct swarm *s, struct error *e)
     r = file_erase(f->highwater, e);
     first = first < 0 ? first : r;
     r = file_erase(f->records, e);
+    first = first < 0 ? first : r;
+    r = folder_remove(f->tls, e);
     first = first < 0 ? first : r;
     return first < 0 ? first : file_erase(f->sweep, e);
 }

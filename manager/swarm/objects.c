@@ -35,8 +35,10 @@ static int explain(struct error *e, int code, Pb__Kind kind, const char *name)
     case -EMSGSIZE:
         return error_set(e, code, "%s %s is too large with its labels: at most 1 MiB in all", kind_name(kind), name);
     case -EAGAIN:
-        return error_set(e, code, "too many changes are in flight: try again");
+        return error_set(e, code, "too many changes are in flight, or the swarm has no leader: try again");
     case -ENOTCONN:
+        return swarm_error_no_leader(e);
+    case -ESHUTDOWN:
     case -ECANCELED:
         return error_set(e, -EAGAIN, "the manager lost its place while the change was under way: see whether it was made, then try again");
     default:
@@ -63,7 +65,7 @@ static int propose(struct swarm *s, const Pb__Command *command, struct change *c
     r = command_encode(command, &encoded, &size);
     if (r < 0)
         return r;
-    r = replica_propose(s->replica, encoded, size, on_result, change);
+    r = swarm_propose(s, encoded, size, on_result, change);
     erasing_free(encoded);
     return r;
 }

@@ -6,30 +6,164 @@
 #include "basic/file.h"
 #include "keys/credential.h"
 #include "keys/unlock_key.h"
+#include "pki/ca.h"
+#include "pki/certificate.h"
 #include "swarm/swarm_private.h"
+#include "swarm/tls_file.h"
+#include "swarm/trust.h"
 
+#define PEM_END "-----END CERTIFICATE-----\n"
 #define GIVE_UP "or give this node up with \"swarmctl leave --force\""
 
-/* With the KEK and the bundle at hand: opens the log and waits until all that was committed is applied. */
+static int check_chain(const char *chain, int64_t now)
+{
+    STACK_OF(X509) *list = NULL;
+    struct certificate_info info;
+    int r = certificate_list_from_pem(chain, IDENTITY_CHAIN_MAX, &list);
+
+    if (r == 0)
+        r = certificate_info(sk_X509_value(list, 0), &info);
+    certificate_list_free(list);
+    return r < 0 ? r : now < info.not_after ? 0 : -ETIME;
+}
+
+/* Every manager has the CA's key: with it one whose certificate has ended while it was off, or does not fit its key, helps itself. */
+static int issue_own(struct swarm *s, const struct secret *key, const Pb__Cluster *cluster, char **ret_chain, struct error *e)
+{
+    _cleanup_(secret_done) struct secret ca_key = SECRET_NULL;
+    _cleanup_free_ char *ca = trust_ca(cluster), *roots = trust_roots(cluster), *certificate = NULL, *chain = NULL;
+    int r = ca && roots ? secret_copy(cluster->ca_key.data, cluster->ca_key.len, &ca_key) : -ENOMEM;
+
+    if (r == 0)
+        r = ca_issue(&ca_key, ca, key, s->file.node_id, CA_ROLE_MANAGER, s->file.swarm_id, swarm_now() / 1000000, &certificate, e);
+    if (r == 0 && !(chain = trust_chain(cluster, certificate)))
+        r = -ENOMEM;
+    if (r == 0)
+        r = tls_file_write_chain(s->files.tls, chain, e);
+    if (r == 0)
+        r = tls_file_write_roots(s->files.tls, roots, e);
+    if (r == 0)
+        *ret_chain = TAKE_PTR(chain);
+    return r;
+}
+
+static int load_identity(struct swarm *s, struct identity **ret, struct error *e)
+{
+    _cleanup_(secret_done) struct secret key = SECRET_NULL;
+    _cleanup_(cluster_freep) Pb__Cluster *cluster = NULL;
+    _cleanup_free_ char *chain = NULL, *roots = NULL;
+    int r = secret_copy(s->bundle->tls_key, s->bundle->tls_key_size, &key);
+
+    if (r < 0)
+        return r;
+    r = tls_file_read_chain(s->files.tls, &key, &chain, e);
+    if (r == 0)
+        r = check_chain(chain, swarm_now() / 1000000);
+    if (r < 0 && s->file.role == PB__ROLE__MANAGER && step_cluster(s, &cluster) == 0) {
+        free(TAKE_PTR(chain));
+        r = issue_own(s, &key, cluster, &chain, e);
+    }
+    if (r < 0)
+        return error_set(e, r, "this node has no valid certificate (%s): remove it from the swarm, \"swarmctl leave --force\" here, and join anew",
+                         strerror(-r));
+    r = tls_file_read_roots(s->files.tls, &roots, e);
+    return r < 0 ? r : identity_new(&key, chain, roots, ret, e);
+}
+
+int open_renew(struct swarm *s, struct error *e)
+{
+    _cleanup_(secret_done) struct secret key = SECRET_NULL;
+    _cleanup_(cluster_freep) Pb__Cluster *cluster = NULL;
+    _cleanup_(node_freep) Pb__Node *node = NULL;
+    _cleanup_free_ char *chain = NULL;
+    const char *end;
+    int r = step_active_cluster(s, &cluster, e);
+
+    if (r == 0)
+        r = step_node(s, s->file.node_id, &node);
+    if (r == 0)
+        r = secret_copy(s->bundle->tls_key, s->bundle->tls_key_size, &key);
+    if (r == 0)
+        r = issue_own(s, &key, cluster, &chain, e);
+    if (r == 0)
+        r = open_identity(s, e);
+    if (r < 0)
+        return r;
+    end = strstr(chain, PEM_END);
+    r = bytes_replace(&node->certificate, chain, end ? (size_t) (end - chain) + strlen(PEM_END) : strlen(chain));
+    return r < 0 ? r : step_put_node(s, node);
+}
+
+int open_identity(struct swarm *s, struct error *e)
+{
+    _cleanup_(identity_unrefp) struct identity *identity = NULL;
+    int r = load_identity(s, &identity, e);
+
+    return r < 0 ? r : step_network_open(s, identity, e);
+}
+
+/* With the KEK and the bundle at hand: opens the log, and alone waits until all that was committed is applied. */
 int open_store(struct swarm *s, struct error *e)
 {
     _cleanup_(cluster_freep) Pb__Cluster *cluster = NULL;
-    int r;
+    int r, waits;
 
     r = step_keyring(s, s->bundle, s->bundle->active_dek);
     if (r < 0)
         return error_set(e, r, "the data encryption keys cannot be used: %s", strerror(-r));
-    r = step_replica_open(s, e);
+    waits = step_replica_open(s, e);
+    if (waits < 0) {
+        step_replica_close(s);
+        return waits;
+    }
+    r = waits ? 0 : step_cluster(s, &cluster);
+    if (r < 0)
+        (void) error_set(e, -EBADMSG, "%s holds no swarm: restore it from a backup, " GIVE_UP, s->files.raft);
+    else
+        r = open_identity(s, e);
     if (r < 0) {
+        step_network_close(s);
         step_replica_close(s);
         return r;
     }
-    r = step_cluster(s, &cluster);
-    if (r < 0) {
-        step_replica_close(s);
-        return error_set(e, -EBADMSG, "%s holds no swarm: restore it from a backup, " GIVE_UP, s->files.raft);
-    }
-    return 0;
+    return waits;
+}
+
+/* What a manager had that became a worker. */
+static int clear_manager(struct swarm *s, struct error *e)
+{
+    int r = keyslots_erase(s->files.keyslots, e);
+
+    if (r == 0)
+        r = folder_remove(s->files.raft, e);
+    if (r == 0)
+        r = file_erase(s->files.highwater, e);
+    return r < 0 ? r : file_erase(s->files.records, e);
+}
+
+int open_member(struct swarm *s, struct error *e)
+{
+    int r;
+
+    if (s->file.role == PB__ROLE__MANAGER)
+        return open_store(s, e);
+    r = s->keys_locked ? lock_disarm(s, e) : 0;
+    if (r == 0)
+        r = clear_manager(s, e);
+    return r < 0 ? r : open_identity(s, e);
+}
+
+void open_undo(struct swarm *s)
+{
+    step_network_close(s);
+    step_replica_close(s);
+    lock_forget(s);
+}
+
+int open_leave(struct swarm *s, struct error *e)
+{
+    open_undo(s);
+    return lock_wipe(s, e);
 }
 
 static int add_missing_keyslot(struct swarm *s, const ProtobufCBinaryData *key, uint32_t generation, struct error *e)
@@ -56,7 +190,7 @@ static void notice_rollback(struct swarm *s, const Pb__Cluster *cluster)
 
 /* Brings the keyslots to what the replicated state says: a manager that was away during a rotation, whose power went in the midst of one, or
  * whose header was put back from an older copy, gets the keyslots of the keys that are in force and loses the others. */
-static int reconcile_keyslots(struct swarm *s, const Pb__Cluster *cluster, struct error *e)
+int open_reconcile_keyslots(struct swarm *s, const Pb__Cluster *cluster, struct error *e)
 {
     _cleanup_(secret_done) struct secret text = SECRET_NULL;
     int r;
@@ -66,13 +200,14 @@ static int reconcile_keyslots(struct swarm *s, const Pb__Cluster *cluster, struc
         r = add_missing_keyslot(s, &cluster->unlock_key, cluster->unlock_generation, e);
     if (r == 0)
         r = add_missing_keyslot(s, &cluster->next_unlock_key, cluster->next_unlock_generation, e);
-    if (r < 0 || cluster->next_unlock_key.len > 0)
-        return r;
-    r = keyslots_activate(s->files.keyslots, cluster->unlock_generation, e);
+    if (r == 0 && cluster->next_unlock_key.len > 0)
+        return lock_record_generation(s, cluster->next_unlock_generation);
+    if (r == 0)
+        r = keyslots_activate(s->files.keyslots, cluster->unlock_generation, e);
     if (r == 0)
         r = lock_key_text(&cluster->unlock_key, &text);
     if (r == 0)
-        r = keyslots_retire(s->files.keyslots, &text, cluster->unlock_generation, e);
+        r = keyslots_retire(s->files.keyslots, &text, cluster->unlock_generation, cluster->retiring_generation, e);
     return r < 0 ? r : lock_record_generation(s, cluster->unlock_generation);
 }
 
@@ -82,10 +217,10 @@ static int reconcile_locked(struct swarm *s, const Pb__Cluster *cluster, struct 
 
     step_watch_lock(s);
     notice_rollback(s, cluster);
-    r = reconcile_keyslots(s, cluster, e);
+    r = open_reconcile_keyslots(s, cluster, e);
     /* whoever unlocked with the next key holds it */
     if (r == 0 && cluster->next_unlock_key.len > 0 && s->opened.generation == cluster->next_unlock_generation)
-        r = unlock_key_confirm(s, cluster->next_unlock_generation, NULL, e);
+        r = unlock_key_confirm(s, cluster->next_unlock_generation, 0, NULL, e);
     if (r == 0 && s->bundle->n_deks > 1)
         r = lock_finish_rewrite(s, e);
     return r;
@@ -115,7 +250,32 @@ int open_check_lock(struct swarm *s, struct error *e)
     if (!s->keys_locked || step_active_cluster(s, &cluster, NULL) < 0)
         return 0;
     notice_rollback(s, cluster);
-    return reconcile_keyslots(s, cluster, e);
+    return open_reconcile_keyslots(s, cluster, e);
+}
+
+static int know_log(struct swarm *s, struct error *e)
+{
+    if (s->file.has_log)
+        return 0;
+    s->file.has_log = true;
+    return node_file_write(s->files.node, &s->file, e);
+}
+
+int open_catch_up(struct swarm *s)
+{
+    struct error e = { "" };
+    int r;
+
+    if (!s->bundle || s->file.role != PB__ROLE__MANAGER || step_get_state(s) != SWARM_ACTIVE)
+        return 0;
+    r = know_log(s, &e);
+    if (r == 0)
+        r = open_reconcile(s, &e);
+    if (r == -ESTALE || r == -EREMCHG || r == -ECANCELED)
+        return -EAGAIN;
+    if (r < 0 && r != -ESHUTDOWN && r != -ECANCELED)
+        swarm_event(s, SWARM_EVENT_TROUBLE, NULL, -1, 0, e.text[0] ? e.text : strerror(-r));
+    return r == -EAGAIN ? -EIO : r;
 }
 
 static int damaged(struct swarm *s, int code, const struct error *e)
@@ -133,14 +293,26 @@ static int start_open(struct swarm *s, struct secret *blob, struct error *e)
     r = bundle_unseal(blob, &s->kek, &s->bundle);
     if (r < 0)
         return error_set(e, -EBADMSG, "%s is damaged: restore it from a backup of this machine, " GIVE_UP, s->files.credential);
-    r = open_store(s, e);
-    if (r < 0)
-        return r;
+    r = open_member(s, e);
+    if (r != 0)
+        return r < 0 ? r : 0;
     step_set_state(s, SWARM_ACTIVE, NULL);
+    if (s->file.role == PB__ROLE__WORKER)
+        return 0;
     r = open_reconcile(s, e);
     if (r < 0)
         swarm_event(s, SWARM_EVENT_TROUBLE, NULL, -1, 0, e->text);
     return 0;
+}
+
+static uint32_t newest_generation(const struct keyslot *slots, int n)
+{
+    uint32_t newest = 0;
+
+    for (int i = 0; i < n; i++)
+        if (slots[i].generation > newest)
+            newest = slots[i].generation;
+    return newest;
 }
 
 static int start_member(struct swarm *s, struct error *e)
@@ -170,7 +342,7 @@ static int start_member(struct swarm *s, struct error *e)
         return r;
     s->blob = secret_take(&blob);
     swarm_event(s, SWARM_EVENT_LOCKED, NULL, -1, 0, NULL);
-    step_set_state(s, SWARM_LOCKED, NULL);
+    step_set_locked(s, newest_generation(slots, r));
     return 0;
 }
 
@@ -184,6 +356,7 @@ static int start_outside(struct swarm *s, struct error *e)
         if (r < 0)
             return r;
     }
+    (void) folder_remove(f->tls, NULL);
     if (access(f->credential, F_OK) == 0 || access(f->keyslots, F_OK) == 0 || access(f->raft, F_OK) == 0)
         return error_set(e, -EBADMSG, "%s is missing, but keys or a store are here: restore it from a backup, " GIVE_UP, f->node);
     step_set_state(s, SWARM_INACTIVE, NULL);

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "swarm/swarm_private.h"
+
+#define TRIES 5 /* of a change that another manager came before */
 
 static int (*const verbs[_SWARM_VERB_MAX])(struct swarm *s, struct swarm_request *r) = {
     [SWARM_INIT] = verb_init,
@@ -12,7 +15,13 @@ static int (*const verbs[_SWARM_VERB_MAX])(struct swarm *s, struct swarm_request
     [SWARM_ENABLE_AUTOLOCK] = verb_enable_autolock,
     [SWARM_DISABLE_AUTOLOCK] = verb_disable_autolock,
     [SWARM_ROTATE_JOIN_TOKEN] = verb_rotate_join_token,
+    [SWARM_JOIN] = verb_join,
     [SWARM_LEAVE] = verb_leave,
+    [SWARM_UPDATE_NODE] = verb_update_node,
+    [SWARM_REMOVE_NODE] = verb_remove_node,
+    [SWARM_ROTATE_CA] = verb_rotate_ca,
+    [SWARM_BACKUP] = verb_backup,
+    [SWARM_RESTORE] = verb_restore,
     [SWARM_LIST_KEYSLOTS] = verb_list_keyslots,
     [SWARM_REMOVE_KEYSLOT] = verb_remove_keyslot,
     [SWARM_PROVE_KEYSLOT] = verb_prove_keyslot,
@@ -30,12 +39,23 @@ struct swarm_request *swarm_request_new(enum swarm_verb verb)
     struct swarm_request *r = calloc(1, sizeof(*r));
 
     if (r)
-        *r = (struct swarm_request) { .verb = verb, .slot = -1 };
+        *r = (struct swarm_request) { .verb = verb, .slot = -1, .fd = -1 };
     return r;
+}
+
+static void labels_free(char **labels)
+{
+    for (char **label = labels; label && *label; label++)
+        free(*label);
+    free(labels);
 }
 
 void swarm_request_free(struct swarm_request *r)
 {
+    labels_free(r->add_labels);
+    labels_free(r->remove_labels);
+    if (r->fd >= 0)
+        (void) close(r->fd);
     secret_done(&r->key);
     secret_done(&r->ret_key);
     secret_done(&r->ret_token);
@@ -49,7 +69,17 @@ static int run(void *data)
 {
     struct swarm_request *r = data;
 
-    return verbs[r->verb](r->swarm, r);
+    int result = -EREMCHG;
+
+    if (!verbs[r->verb])
+        return -EOPNOTSUPP;
+    for (unsigned i = 0; i < TRIES && result == -EREMCHG; i++) {
+        secret_done(&r->ret_key);
+        secret_done(&r->ret_token);
+        r->error.text[0] = '\0';
+        result = verbs[r->verb](r->swarm, r);
+    }
+    return result == -EREMCHG ? error_set(&r->error, -EAGAIN, "update out of sequence: try again") : result;
 }
 
 static void done(void *data, int result)

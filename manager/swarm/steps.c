@@ -7,6 +7,8 @@
 #include "store/erasing_allocator.h"
 #include "swarm/swarm_private.h"
 
+#define PROPOSE_SECONDS 5
+
 struct error_step {
     struct swarm *swarm;
     struct error *error;
@@ -16,6 +18,7 @@ struct state_step {
     struct swarm *swarm;
     enum swarm_state state;
     const char *why;
+    uint32_t generation;
 };
 
 static void set_state(void *data, struct completion *c)
@@ -24,6 +27,7 @@ static void set_state(void *data, struct completion *c)
     struct swarm *s = step->swarm;
 
     s->state = step->state;
+    s->locked_generation = step->generation;
     (void) error_set(&s->why, 0, "%s", step->why ? step->why : "");
     s->config.on_state(s->config.data);
     completion_done(c, 0);
@@ -31,7 +35,14 @@ static void set_state(void *data, struct completion *c)
 
 void step_set_state(struct swarm *s, enum swarm_state state, const char *why)
 {
-    struct state_step step = { s, state, why };
+    struct state_step step = { s, state, why, 0 };
+
+    (void) lifecycle_on_loop(s->lifecycle, set_state, &step);
+}
+
+void step_set_locked(struct swarm *s, uint32_t generation)
+{
+    struct state_step step = { s, SWARM_LOCKED, NULL, generation };
 
     (void) lifecycle_on_loop(s->lifecycle, set_state, &step);
 }
@@ -46,7 +57,7 @@ static void get_state(void *data, struct completion *c)
 
 enum swarm_state step_get_state(struct swarm *s)
 {
-    struct state_step step = { s, SWARM_INACTIVE, NULL };
+    struct state_step step = { .swarm = s, .state = SWARM_INACTIVE };
 
     (void) lifecycle_on_loop(s->lifecycle, get_state, &step);
     return step.state;
@@ -96,13 +107,14 @@ static void propose(void *data, struct completion *c)
     int r = -ENOTCONN;
 
     if (step->swarm->replica)
-        r = replica_propose(step->swarm->replica, step->command, step->size, on_result, c);
+        r = swarm_propose(step->swarm, step->command, step->size, on_result, c);
     if (r < 0)
         completion_done(c, r);
 }
 
 int step_propose(struct swarm *s, const Pb__Command *command)
 {
+    const uint64_t deadline = uv_hrtime() + PROPOSE_SECONDS * UINT64_C(1000000000);
     struct propose_step step = { .swarm = s };
     void *encoded = NULL;
     int r;
@@ -113,9 +125,41 @@ int step_propose(struct swarm *s, const Pb__Command *command)
     step.command = encoded;
     do
         r = lifecycle_on_loop(s->lifecycle, propose, &step);
-    while (r == -EAGAIN && lifecycle_sleep(s->lifecycle, 10) == 0);
+    while (r == -EAGAIN && uv_hrtime() < deadline && lifecycle_sleep(s->lifecycle, 10) == 0);
     erasing_free(encoded);
-    return r;
+    return r == -ESTALE ? -EREMCHG : r;
+}
+
+static void be_current(void *data, struct completion *c)
+{
+    struct error_step *step = data;
+    int r = swarm_check_active(step->swarm, step->error);
+
+    if (r == 0 && !swarm_is_alone(step->swarm)) {
+        r = swarm_barrier(step->swarm, on_result, c);
+        if (r == 0)
+            return;
+        r = swarm_error_no_leader(step->error);
+    }
+    completion_done(c, r);
+}
+
+int step_current(struct swarm *s, struct error *e)
+{
+    struct error_step step = { s, e };
+    int r = lifecycle_on_loop(s->lifecycle, be_current, &step);
+
+    return r < 0 && (!e || e->text[0] == '\0') ? swarm_error_no_leader(e) : r;
+}
+
+static void is_alone(void *data, struct completion *c)
+{
+    completion_done(c, swarm_is_alone(data));
+}
+
+bool step_is_alone(struct swarm *s)
+{
+    return lifecycle_on_loop(s->lifecycle, is_alone, s) > 0;
 }
 
 struct copy_step {

@@ -2,6 +2,7 @@
 /* The lifecycle thread's way to the replica and its keys, which belong to the loop's thread. */
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "swarm/swarm_private.h"
 
@@ -49,8 +50,12 @@ int step_keyring(struct swarm *s, const struct bundle *bundle, uint32_t active)
 static int machine_apply(void *data, const void *command, size_t size)
 {
     struct swarm *s = data;
+    unsigned changed = 0;
+    int r = store_apply(s->store, command, size, &changed);
 
-    return store_apply(s->store, command, size);
+    if (changed)
+        turn_store_changed(s, changed);
+    return r;
 }
 
 static int machine_snapshot(void *data, void **ret, size_t *ret_size)
@@ -63,8 +68,11 @@ static int machine_snapshot(void *data, void **ret, size_t *ret_size)
 static int machine_restore(void *data, const void *snapshot, size_t size)
 {
     struct swarm *s = data;
+    int r = store_restore(s->store, snapshot, size);
 
-    return store_restore(s->store, snapshot, size);
+    if (r == 0)
+        turn_store_changed(s, STORE_CHANGED_CLUSTER | STORE_CHANGED_NODES | STORE_CHANGED_REMOVED);
+    return r;
 }
 
 static struct replica_config replica_config(struct swarm *s)
@@ -78,7 +86,22 @@ static struct replica_config replica_config(struct swarm *s)
         .keyring = s->keyring,
         .machine = { s, machine_apply, machine_snapshot, machine_restore },
         .snapshot_threshold = s->config.snapshot_threshold,
+        .links = network_links(s),
     };
+}
+
+static void know_leader(struct swarm *s)
+{
+    bool leads = swarm_is_leader(s);
+    const char *address = "";
+
+    if (s->caller && s->replica && replica_leader(s->replica, &address) != 0)
+        peer_caller_set_leader(s->caller, address);
+    if (leads && !s->led) {
+        s->led_since = uv_now(s->config.loop);
+        seen_forget_all(s);
+    }
+    s->led = leads;
 }
 
 static void on_replica_change(void *data)
@@ -86,6 +109,7 @@ static void on_replica_change(void *data)
     struct swarm *s = data;
     const char *failure = s->replica ? replica_failure(s->replica) : NULL;
 
+    know_leader(s);
     if (!failure || s->state == SWARM_ERROR)
         return;
     swarm_event(s, SWARM_EVENT_REPLICA_FAILED, NULL, -1, 0, failure);
@@ -111,6 +135,23 @@ int step_replica_bootstrap(struct swarm *s, struct error *e)
     return lifecycle_on_loop(s->lifecycle, bootstrap_replica, &step);
 }
 
+static void recover_replica(void *data, struct completion *c)
+{
+    struct error_step *step = data;
+    struct replica_config config;
+
+    step->swarm->node = step->swarm->file;
+    config = replica_config(step->swarm);
+    completion_done(c, replica_recover(&config, step->error));
+}
+
+int step_replica_recover(struct swarm *s, struct error *e)
+{
+    struct error_step step = { s, e };
+
+    return lifecycle_on_loop(s->lifecycle, recover_replica, &step);
+}
+
 static void open_replica(void *data, struct completion *c)
 {
     struct error_step *step = data;
@@ -123,6 +164,8 @@ static void open_replica(void *data, struct completion *c)
     s->store = store_new();
     if (!s->store)
         r = error_set(step->error, -ENOMEM, "out of memory");
+    if (r == 0 && !s->node.has_log && access(config.folder, F_OK) < 0)
+        r = replica_create(&config, step->error);
     if (r == 0)
         r = replica_open(&config, on_replica_change, s, &s->replica, step->error);
     if (r < 0) {
@@ -133,6 +176,12 @@ static void open_replica(void *data, struct completion *c)
     }
     if (replica_notice(s->replica))
         swarm_event(s, SWARM_EVENT_MENDED, NULL, -1, 0, replica_notice(s->replica));
+    s->awaits_leader = !swarm_is_alone(s);
+    if (s->awaits_leader) {
+        activate_wait(s);
+        completion_done(c, 1);
+        return;
+    }
     r = replica_barrier(s->replica, on_result, c);
     if (r < 0)
         completion_done(c, error_set(step->error, r, "the log cannot be read to its end: %s", strerror(-r)));
@@ -145,18 +194,38 @@ int step_replica_open(struct swarm *s, struct error *e)
     return lifecycle_on_loop(s->lifecycle, open_replica, &step);
 }
 
+struct rewrite_step {
+    struct swarm *swarm;
+    struct completion *completion;
+};
+
+static void on_rewritten(void *data, int result)
+{
+    struct rewrite_step *step = data;
+
+    step->swarm->rewriting = false;
+    completion_done(step->completion, result);
+}
+
 static void rewrite_replica(void *data, struct completion *c)
 {
-    struct swarm *s = data;
-    int r = s->replica ? replica_rewrite(s->replica, on_result, c) : -ENOTCONN;
+    struct rewrite_step *step = data;
+    struct swarm *s = step->swarm;
+    int r;
 
+    step->completion = c;
+    r = s->replica ? replica_rewrite(s->replica, on_rewritten, step) : -ENOTCONN;
+    s->rewriting = r == 0;
+    s->turns_alone = 0;
     if (r < 0)
         completion_done(c, r);
 }
 
 int step_replica_rewrite(struct swarm *s)
 {
-    return lifecycle_on_loop(s->lifecycle, rewrite_replica, s);
+    struct rewrite_step step = { .swarm = s };
+
+    return lifecycle_on_loop(s->lifecycle, rewrite_replica, &step);
 }
 
 static void on_replica_closed(void *data)
@@ -169,6 +238,7 @@ static void close_replica(void *data, struct completion *c)
     struct swarm *s = data;
     struct replica *r = TAKE_PTR(s->replica);
 
+    s->awaits_leader = false;
     if (r)
         replica_close(r, on_replica_closed, c);
     else

@@ -22,6 +22,11 @@ enum swarm_state swarm_state(const struct swarm *s)
     return s->state;
 }
 
+uint32_t swarm_locked_generation(const struct swarm *s)
+{
+    return s->locked_generation;
+}
+
 const char *swarm_why(const struct swarm *s)
 {
     return s->why.text;
@@ -41,6 +46,12 @@ int swarm_error_not_manager(struct error *e)
                                 "and try again.");
 }
 
+static int swarm_error_worker(struct error *e)
+{
+    return error_set(e, -ESRCH, "This node is not a swarm manager. Worker nodes can't be used to view or modify cluster state. Please run this "
+                                "command on a manager node or promote the current node to a manager.");
+}
+
 int swarm_error_locked(struct error *e)
 {
     return error_set(e, -ENOKEY, "Swarm is encrypted and needs to be unlocked before it can be used. Please use \"swarmctl unlock\" to "
@@ -51,11 +62,11 @@ int swarm_check_active(const struct swarm *s, struct error *e)
 {
     switch (s->state) {
     case SWARM_ACTIVE:
-        return 0;
+        return s->store ? 0 : swarm_error_worker(e);
     case SWARM_LOCKED:
         return swarm_error_locked(e);
     case SWARM_PENDING:
-        return error_set(e, -EAGAIN, "the manager is still opening its store: try again in a moment");
+        return error_set(e, -EAGAIN, "the manager is still opening its store: %s", s->why.text[0] ? s->why.text : "try again in a moment");
     case SWARM_ERROR:
         return error_set(e, -EBADMSG, "%s", s->why.text);
     default:
@@ -95,6 +106,8 @@ static int set_paths(struct swarm *s)
         r = path_join(f->highwater, s->folder, "highwater");
     if (r == 0)
         r = path_join(f->records, s->folder, "keyslots.json");
+    if (r == 0)
+        r = path_join(f->tls, s->folder, "tls");
     return r;
 }
 
@@ -139,6 +152,7 @@ static void on_lock_changed(void *data)
 
 static void swarm_free(struct swarm *s)
 {
+    seen_forget_all(s);
     keyring_free(s->keyring);
     store_free(s->store);
     secret_done(&s->kek);
@@ -172,6 +186,8 @@ int swarm_new(const struct swarm_config *config, struct swarm **ret)
     if (r == 0)
         r = lock_watch_new(config->loop, s->files.keyslots, on_lock_changed, s, &s->watch);
     if (r == 0)
+        turn_init(s);
+    if (r == 0)
         r = lifecycle_submit(s->lifecycle, startup, startup_done, s);
     if (r < 0) {
         swarm_free(s);
@@ -181,7 +197,7 @@ int swarm_new(const struct swarm_config *config, struct swarm **ret)
     return 0;
 }
 
-static void on_replica_closed(void *data)
+static void on_all_closed(void *data)
 {
     struct swarm *s = data;
     void (*cb)(void *) = s->closed;
@@ -191,7 +207,12 @@ static void on_replica_closed(void *data)
     cb(cb_data);
 }
 
-static void on_errands_stopped(void *data)
+static void on_replica_closed(void *data)
+{
+    turn_close(data, on_all_closed, data);
+}
+
+static void on_network_closed(void *data)
 {
     struct swarm *s = data;
     struct replica *r = TAKE_PTR(s->replica);
@@ -202,11 +223,28 @@ static void on_errands_stopped(void *data)
         on_replica_closed(s);
 }
 
+static void on_errands_stopped(void *data)
+{
+    network_close(data, on_network_closed, data);
+}
+
 static void on_lifecycle_stopped(void *data)
 {
     struct swarm *s = data;
 
     lifecycle_stop(s->errands, on_errands_stopped, s);
+}
+
+static void on_handed_over(void *data, int result _unused_)
+{
+    struct swarm *s = data;
+
+    /* whoever waits for the swarm is let go */
+    if (s->replica)
+        replica_rewrite_cancel(s->replica);
+    if (s->caller)
+        peer_caller_close(TAKE_PTR(s->caller));
+    lifecycle_stop(s->lifecycle, on_lifecycle_stopped, s);
 }
 
 /* An errand that waits for the lifecycle thread is let go when that stops, and gets nothing more from it. */
@@ -216,7 +254,9 @@ void swarm_close(struct swarm *s, void (*cb)(void *data), void *data)
     s->closed_data = data;
     s->closing = true;
     lock_watch_close(s->watch);
-    lifecycle_stop(s->lifecycle, on_lifecycle_stopped, s);
+    /* the others need not miss the leader first */
+    if (!swarm_is_leader(s) || swarm_is_alone(s) || replica_transfer(s->replica, 0, on_handed_over, s) < 0)
+        on_handed_over(s, 0);
 }
 
 const struct store *swarm_store(const struct swarm *s)
@@ -237,4 +277,20 @@ const char *swarm_id(const struct swarm *s)
 bool swarm_is_leader(const struct swarm *s)
 {
     return s->replica && replica_is_leader(s->replica);
+}
+
+bool swarm_is_manager(const struct swarm *s)
+{
+    return s->state == SWARM_LOCKED || (s->state != SWARM_INACTIVE && s->node.role == PB__ROLE__MANAGER);
+}
+
+const char *swarm_manager_status(const struct swarm *s, const Pb__Node *node)
+{
+    const char *address;
+
+    if (node->role != PB__ROLE__MANAGER)
+        return "";
+    if (s->replica && node->raft_id == replica_leader(s->replica, &address))
+        return "leader";
+    return node->state == PB__NODE_STATE__READY ? "reachable" : "unreachable";
 }

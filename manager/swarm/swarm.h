@@ -48,6 +48,13 @@ enum swarm_event {
     SWARM_EVENT_KEYSLOT_REMOVED,
     SWARM_EVENT_KEYSLOT_REFRESHED,
     SWARM_EVENT_KEYSLOT_FAILED, /* a check found that a keyslot's method does not work as it is */
+    SWARM_EVENT_CA_ROTATED,
+    SWARM_EVENT_RECOVERED,
+    SWARM_EVENT_JOINED,
+    SWARM_EVENT_PROMOTED,
+    SWARM_EVENT_DEMOTED,
+    SWARM_EVENT_REMOVED,
+    SWARM_EVENT_REFUSED, /* somebody on the network was not let in */
     SWARM_EVENT_TROUBLE, /* an operation will be tried again; text says which */
 };
 
@@ -79,6 +86,8 @@ int swarm_new(const struct swarm_config *config, struct swarm **ret);
 void swarm_close(struct swarm *s, void (*cb)(void *data), void *data);
 
 enum swarm_state swarm_state(const struct swarm *s);
+/* Of the newest unlock key that opens a locked manager; 0 when not locked. */
+uint32_t swarm_locked_generation(const struct swarm *s);
 const char *swarm_why(const struct swarm *s); /* "" unless pending or error */
 
 /* ---- whole operations, one at a time on the lifecycle thread */
@@ -91,7 +100,14 @@ enum swarm_verb {
     SWARM_ENABLE_AUTOLOCK,
     SWARM_DISABLE_AUTOLOCK,
     SWARM_ROTATE_JOIN_TOKEN,
+    SWARM_JOIN,        /* key: the join token as text */
     SWARM_LEAVE,
+    SWARM_UPDATE_NODE,
+    SWARM_REMOVE_NODE,
+    SWARM_ROTATE_CA,
+    SWARM_REKEY,       /* new keys for every manager's disk and TLS, once the unlock key that is handed out is confirmed */
+    SWARM_BACKUP,      /* to fd */
+    SWARM_RESTORE,     /* from fd, with the unlock key in key */
     SWARM_LIST_KEYSLOTS,
     SWARM_REMOVE_KEYSLOT,
     SWARM_PROVE_KEYSLOT,  /* with the secret in key */
@@ -157,7 +173,14 @@ struct swarm_request {
     void *data;
 
     bool autolock, force;
-    char advertise[SWARM_ADDRESS_MAX], listen[SWARM_ADDRESS_MAX];
+    bool force_new_cluster; /* init; key: the unlock key of a locked manager */
+    char advertise[SWARM_ADDRESS_MAX], listen[SWARM_ADDRESS_MAX], remote[SWARM_ADDRESS_MAX];
+    uint64_t old_key_expires; /* seconds; 0: the default */
+    char node[STORE_HOSTNAME_MAX + 1]; /* as a person names it */
+    bool has_role, has_availability;
+    Pb__Availability availability;
+    char **add_labels, **remove_labels; /* "key=value" and "key"; NULL or from malloc, NULL terminated, as are their elements */
+    int fd;                             /* -1, or owned */
     struct secret key; /* an unlock attempt, as typed */
     uint32_t generation;
     Pb__Role role;
@@ -171,6 +194,7 @@ struct swarm_request {
     struct error error;
     char ret_id[STORE_ID_LEN + 1];
     char ret_address[SWARM_ADDRESS_MAX];
+    char ret_digest[65]; /* of the CA's certificate, hexadecimal */
     uint32_t ret_generation;
     struct secret ret_key, ret_token;
     struct keyslot ret_keyslots[KEYSLOTS_MAX];
@@ -202,6 +226,17 @@ const struct store *swarm_store(const struct swarm *s);
 const char *swarm_node_id(const struct swarm *s);
 const char *swarm_id(const struct swarm *s);
 bool swarm_is_leader(const struct swarm *s);
+bool swarm_is_manager(const struct swarm *s); /* false outside a swarm, too */
+/* Whether the node's certificate is from the CA that issues now. */
+bool swarm_node_is_certified(const struct swarm *s, const Pb__Node *node);
+/* "leader", "reachable", "unreachable", "" for a worker. */
+const char *swarm_manager_status(const struct swarm *s, const Pb__Node *node);
+
+typedef void (*swarm_current_cb)(void *data, int result, const struct error *e);
+
+/* What is read after this is not older than the call: 1 when that is so already; 0 when cb, never called from within, will tell. -EAGAIN, with
+ * the text for people, when the swarm has no leader. */
+int swarm_read_current(struct swarm *s, swarm_current_cb cb, void *data, struct error *e);
 
 enum swarm_autolock {
     SWARM_AUTOLOCK_OFF,

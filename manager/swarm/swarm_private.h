@@ -4,6 +4,9 @@
 #include <limits.h>
 
 #include "keys/bundle.h"
+#include "peer/caller.h"
+#include "peer/link.h"
+#include "peer/server.h"
 #include "raft/replica.h"
 #include "swarm/lifecycle.h"
 #include "swarm/lock_watch.h"
@@ -14,7 +17,22 @@
 
 struct swarm_files {
     char node[PATH_MAX], sweep[PATH_MAX], keyslots[PATH_MAX], credential_folder[PATH_MAX], credential[PATH_MAX], erasing[PATH_MAX];
-    char raft[PATH_MAX], highwater[PATH_MAX], records[PATH_MAX];
+    char raft[PATH_MAX], highwater[PATH_MAX], records[PATH_MAX], tls[PATH_MAX];
+};
+
+/* What the swarm has decided about this node, and it has yet to follow. */
+enum node_fate {
+    FATE_STAY,
+    FATE_STAY_AND_SAVE, /* the managers have changed that a worker's node.json names */
+    FATE_RENEW,
+    FATE_MANAGER,
+    FATE_WORKER,
+    FATE_REMOVED,
+};
+
+struct seen {
+    char id[STORE_ID_LEN + 1];
+    uint64_t at; /* on the loop's clock */
 };
 
 /* Fields of the first group belong to the loop's thread, those of the second to the lifecycle thread. The errands' thread has none: it
@@ -28,12 +46,34 @@ struct swarm {
 
     enum swarm_state state;
     struct error why;
+    uint32_t locked_generation;
     struct store *store;
     struct replica *replica;
     struct keyring *keyring;
     struct lock_watch *watch;
     bool checking; /* the lock, as the watch asked for */
     struct node_file node;
+
+    struct identity *identity;
+    unsigned char roots_digest[32]; /* of what it trusts */
+    struct peer_server *server;
+    struct peer_caller *caller;
+    struct link_list links; /* to other managers' replicas */
+    uv_timer_t turn, news;
+    unsigned changed; /* STORE_CHANGED_ flags not yet looked at */
+    void (*turn_closed)(void *data);
+    void *turn_closed_data;
+    uint64_t next_beat, led_since, refusals_minute;
+    unsigned refusals;
+    enum node_fate fate;
+    unsigned turns_alone; /* without a leader, while the log is rewritten */
+    bool rewriting;
+    bool led, beating, joining, managers_changed, role_busy, duty_busy;
+    bool awaits_leader, activating, reconciling, reconcile_again, reconcile_missed;
+    struct waiting *waiting; /* for the leader */
+    struct seen *seen;
+    size_t n_seen;
+
     unsigned listings; /* of keyslots that wait or run */
     bool closing;
     void (*closed)(void *data);
@@ -55,8 +95,11 @@ int64_t swarm_now(void); /* microseconds since 1970 */
 
 /* ---- steps.c and steps_replica.c: lifecycle thread; each waits for the loop's thread */
 void step_set_state(struct swarm *s, enum swarm_state state, const char *why);
+void step_set_locked(struct swarm *s, uint32_t generation);
 enum swarm_state step_get_state(struct swarm *s);
 int step_require_active(struct swarm *s, struct error *e); /* as swarm_check_active */
+/* As swarm_propose, but waits a while for a leader; -EREMCHG: what the command was made from has changed meanwhile (a request is then run
+ * again from its begin). */
 int step_propose(struct swarm *s, const Pb__Command *command);
 int step_cluster(struct swarm *s, Pb__Cluster **ret);                 /* a copy: cluster_free() */
 int step_active_cluster(struct swarm *s, Pb__Cluster **ret, struct error *e); /* the same, or why the manager is not active */
@@ -71,15 +114,78 @@ void step_watch_lock(struct swarm *s);
 /* The keyring gets the bundle's DEKs. */
 int step_keyring(struct swarm *s, const struct bundle *bundle, uint32_t active);
 int step_replica_bootstrap(struct swarm *s, struct error *e);
-int step_replica_open(struct swarm *s, struct error *e);
+int step_replica_recover(struct swarm *s, struct error *e); /* the only voter from now on */
+int step_replica_open(struct swarm *s, struct error *e); /* 1: the swarm's leader has to be heard first */
 int step_replica_rewrite(struct swarm *s);
 void step_replica_close(struct swarm *s);
+
+/* That what is read next is not older than this call. */
+int step_current(struct swarm *s, struct error *e);
+bool step_is_alone(struct swarm *s);
+int step_hand_over(struct swarm *s); /* leadership, to another manager; -EALREADY: does not lead, or is alone */
+
+/* ---- call.c: lifecycle thread */
+struct call {
+    struct identity *identity; /* NULL: who this node is, to the managers that it knows; else the next three are needed */
+    const char *protocol;
+    const char *const *managers;
+    size_t n_managers;
+    const Peer__Request *request;
+    unsigned timeout_ms;
+    bool repeatable;
+};
+/* As peer_call. The reply is the caller's: peer_reply_free(). */
+int step_call(struct swarm *s, const struct call *call, Peer__Reply **ret, struct error *e);
+
+/* ---- network.c: lifecycle thread */
+int step_network_open(struct swarm *s, struct identity *identity, struct error *e);
+void step_network_close(struct swarm *s);
+/* loop's thread */
+struct replica_links network_links(struct swarm *s);
+const Pb__Node *network_node_of(const struct swarm *s, uint64_t raft_id);
+void network_review(struct swarm *s); /* nodes have come, gone, or changed their role */
+void network_know_managers(struct swarm *s);
+bool network_wants_renewal(const struct swarm *s, const Pb__Node *node);
+void network_close(struct swarm *s, void (*cb)(void *data), void *data);
+void refusal(struct swarm *s, const char *address, const char *why);
+
+/* ---- propose.c: loop's thread */
+/* As replica_propose and replica_barrier, but on any manager. -ENOTCONN, -EAGAIN: nothing was done; -ECANCELED: not known. */
+int swarm_propose(struct swarm *s, const void *command, size_t size, replica_cb cb, void *data);
+int swarm_barrier(struct swarm *s, replica_cb cb, void *data);
+void propose_turn(struct swarm *s);
+bool swarm_is_alone(const struct swarm *s);
+int swarm_error_no_leader(struct error *e);
+/* Why a change was not made: "WHAT: REASON". */
+int swarm_error_change(struct error *e, int code, const char *what);
+
+/* ---- turn.c, seen.c, duties.c, activate.c: loop's thread */
+void turn_init(struct swarm *s);
+void turn_start(struct swarm *s);
+void turn_stop(struct swarm *s);
+void turn_close(struct swarm *s, void (*cb)(void *data), void *data);
+void turn_be(struct swarm *s, enum node_fate fate);
+void turn_store_changed(struct swarm *s, unsigned changed);
+void seen_now(struct swarm *s, const char *id);
+void seen_forget(struct swarm *s, const char *id);
+void seen_forget_all(struct swarm *s);
+bool seen_since(const struct swarm *s, const char *id, uint64_t milliseconds);
+void duties_turn(struct swarm *s);
+void activate_turn(struct swarm *s);
+void activate_wait(struct swarm *s);
+void activate_reconcile(struct swarm *s);
+
+/* ---- role.c: lifecycle thread */
+int role_follow(struct swarm *s, struct error *e);
 
 /* ---- bytes.c: any thread. The new value is copied into memory that the message's allocator erases, the old one is erased. */
 int bytes_replace(ProtobufCBinaryData *field, const void *data, size_t size);
 
 /* ---- lock.c: lifecycle thread; what the disk holds */
 int lock_store_bundle(struct swarm *s, bool with_kek, struct error *e);
+/* Other keys than before: what runs knows them only once they are durable. Takes both on success. */
+int lock_adopt(struct swarm *s, struct secret *kek, struct bundle **bundle, bool locks, struct error *e);
+int lock_replace_tls_key(struct swarm *s, const struct secret *tls_key, struct error *e);
 int lock_arm(struct swarm *s, struct error *e);
 int lock_disarm(struct swarm *s, struct error *e);
 int lock_finish_rewrite(struct swarm *s, struct error *e);
@@ -89,13 +195,31 @@ int lock_wipe(struct swarm *s, struct error *e);
 void lock_forget(struct swarm *s);
 
 /* ---- open.c: lifecycle thread */
+int open_renew(struct swarm *s, struct error *e); /* a manager gives itself a certificate, and takes over the roots */
+int open_identity(struct swarm *s, struct error *e); /* with the key of the bundle; a manager issues its own certificate when it has to */
+/* Opens the log and the network. 0: active as soon as the caller says so; 1: it will be once the swarm's leader was heard. */
 int open_store(struct swarm *s, struct error *e);
+/* The same for either role; a worker has no log. */
+int open_member(struct swarm *s, struct error *e);
+void open_undo(struct swarm *s);  /* closes what open_member has opened, forgets the keys */
+int open_leave(struct swarm *s, struct error *e); /* the same, and wipes */
+int open_await_active(struct swarm *s, unsigned milliseconds); /* -EAGAIN */
+int open_catch_up(struct swarm *s); /* -EAGAIN: again */
+int open_reconcile_keyslots(struct swarm *s, const Pb__Cluster *cluster, struct error *e);
 int open_reconcile(struct swarm *s, struct error *e);
 int open_check_lock(struct swarm *s, struct error *e); /* the lock was written to while the manager is active */
 int open_startup(struct swarm *s);
 
 /* The key of that generation has reached a person: it comes into force alone. r, for the journal, may be NULL. */
-int unlock_key_confirm(struct swarm *s, uint32_t generation, const struct swarm_request *r, struct error *e);
+int unlock_key_confirm(struct swarm *s, uint32_t generation, uint64_t old_key_expires, const struct swarm_request *r, struct error *e);
+
+int init_check_state(struct swarm *s, struct error *e);
+/* A new swarm with that cluster object, and with what fill puts into it before the swarm exists. On failure nothing is left. */
+int init_found(struct swarm *s, struct swarm_request *r, const Pb__Cluster *cluster, int (*fill)(struct swarm *s, const void *data, struct error *e),
+               const void *data);
+
+/* The lock's part of an unlock: the keys, without the store. */
+int unlock_keys(struct swarm *s, struct swarm_request *r);
 
 /* ---- keyslot.c: lifecycle thread */
 void keyslot_worked(struct swarm *s, const struct keyslot *slot);
@@ -145,6 +269,14 @@ int verb_confirm_unlock_key(struct swarm *s, struct swarm_request *r);
 int verb_enable_autolock(struct swarm *s, struct swarm_request *r);
 int verb_disable_autolock(struct swarm *s, struct swarm_request *r);
 int verb_rotate_join_token(struct swarm *s, struct swarm_request *r);
+int verb_join(struct swarm *s, struct swarm_request *r);
+int verb_update_node(struct swarm *s, struct swarm_request *r);
+int verb_remove_node(struct swarm *s, struct swarm_request *r);
+int verb_rotate_ca(struct swarm *s, struct swarm_request *r);
+int verb_backup(struct swarm *s, struct swarm_request *r);
+int verb_restore(struct swarm *s, struct swarm_request *r);
+/* --force-new-cluster */
+int verb_recover(struct swarm *s, struct swarm_request *r);
 int verb_leave(struct swarm *s, struct swarm_request *r);
 int verb_list_keyslots(struct swarm *s, struct swarm_request *r);
 int verb_remove_keyslot(struct swarm *s, struct swarm_request *r);

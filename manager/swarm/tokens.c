@@ -23,7 +23,7 @@ int verb_rotate_join_token(struct swarm *s, struct swarm_request *r)
         return result;
     result = step_put_cluster(s, cluster);
     if (result < 0)
-        return error_set(&r->error, result, "the new join token cannot be stored: %s", strerror(-result));
+        return swarm_error_change(&r->error, result, "the new join token cannot be stored");
     (void) strcpy(r->ret_address, s->file.advertise);
     result = join_token_ca_digest((const char *) cluster->ca_certificate.data, cluster->ca_certificate.len, digest);
     return result < 0 ? result : join_token_format(digest, &half, &r->ret_token);

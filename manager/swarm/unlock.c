@@ -9,6 +9,7 @@
 #define PAUSE_FIRST_MS 250U
 #define PAUSE_MAX_MS 8000U
 #define PASSPHRASE_MAX 1024
+#define LEADER_MS 2000U /* an election, and a little */
 
 /* The second failure in a row and each later one make the next attempt wait twice as long. */
 static int slow_down(struct swarm *s)
@@ -78,12 +79,38 @@ static int open_lock(struct swarm *s, struct swarm_request *r, struct keyslot *r
     return result < 0 ? refuse(s, r, result) : 0;
 }
 
+static int damaged_bundle(const struct swarm *s, struct error *e)
+{
+    return error_set(e, -EBADMSG, "%s is damaged or does not belong to %s: restore both from a backup of this machine, or give this node up "
+                                  "with \"swarmctl leave --force\"", s->files.credential, s->files.keyslots);
+}
+
 static int open_bundle(struct swarm *s, struct error *e)
 {
     if (bundle_unseal(&s->blob, &s->kek, &s->bundle) < 0)
-        return error_set(e, -EBADMSG, "%s is damaged or does not belong to %s: restore both from a backup of this machine, or give this node up "
-                                      "with \"swarmctl leave --force\"", s->files.credential, s->files.keyslots);
-    return open_store(s, e);
+        return damaged_bundle(s, e);
+    return open_member(s, e);
+}
+
+int unlock_keys(struct swarm *s, struct swarm_request *r)
+{
+    struct keyslot slot;
+    int result = slow_down(s);
+
+    if (result == 0)
+        result = open_lock(s, r, &slot);
+    secret_done(&r->key);
+    if (result < 0)
+        return result;
+    if (bundle_unseal(&s->blob, &s->kek, &s->bundle) < 0) {
+        secret_done(&s->kek);
+        return damaged_bundle(s, &r->error);
+    }
+    s->failures = 0;
+    s->opened = slot;
+    secret_done(&s->blob);
+    swarm_event(s, SWARM_EVENT_UNLOCKED, r, slot.slot, slot.generation, NULL);
+    return 0;
 }
 
 static int reconcile(void *data)
@@ -92,7 +119,7 @@ static int reconcile(void *data)
     struct error e = { "" };
     int r;
 
-    if (!s->bundle)
+    if (!s->bundle || s->file.role != PB__ROLE__MANAGER)
         return 0;
     keyslot_worked(s, &s->opened);
     r = open_reconcile(s, &e);
@@ -130,7 +157,7 @@ int verb_unlock(struct swarm *s, struct swarm_request *r)
 {
     enum swarm_state state = step_get_state(s);
     struct keyslot slot;
-    bool opened;
+    bool opened, waits;
     int result;
 
     if (state != SWARM_LOCKED)
@@ -144,12 +171,17 @@ int verb_unlock(struct swarm *s, struct swarm_request *r)
         result = open_bundle(s, &r->error);
     if (result < 0)
         return unlock_failed(s, r, opened, result);
+    waits = result > 0;
     s->failures = 0;
     s->opened = slot;
     secret_done(&s->blob);
     r->ret_keyslots[0] = slot;
     r->ret_n_keyslots = 1;
     swarm_event(s, SWARM_EVENT_UNLOCKED, r, slot.slot, slot.generation, NULL);
+    if (waits) {
+        (void) open_await_active(s, LEADER_MS);
+        return 0;
+    }
     step_set_state(s, SWARM_ACTIVE, NULL);
     if (lifecycle_submit(s->lifecycle, reconcile, reconcile_done, s) < 0)
         (void) reconcile(s);

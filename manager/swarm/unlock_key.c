@@ -7,6 +7,9 @@
 #include "keys/unlock_key.h"
 #include "swarm/swarm_private.h"
 
+#define EXPIRES_DEFAULT (24U * 3600)
+#define EXPIRES_MAX (366U * 24 * 3600)
+
 /* A key that was made, but whose receipt nobody confirmed, is handed out once more rather than piled on. */
 static int ensure_next_key(struct swarm *s, Pb__Cluster *cluster)
 {
@@ -30,7 +33,7 @@ static int hand_out_next(struct swarm *s, Pb__Cluster *cluster, struct swarm_req
 
     result = ensure_next_key(s, cluster);
     if (result < 0)
-        return error_set(&r->error, result, "the new unlock key cannot be stored: %s", strerror(-result));
+        return swarm_error_change(&r->error, result, "the new unlock key cannot be stored");
     r->ret_generation = cluster->next_unlock_generation;
     return lock_key_text(&cluster->next_unlock_key, &r->ret_key);
 }
@@ -87,9 +90,12 @@ int verb_disable_autolock(struct swarm *s, struct swarm_request *r)
         cluster->next_unlock_generation = 0;
         (void) bytes_replace(&cluster->unlock_key, NULL, 0);
         (void) bytes_replace(&cluster->next_unlock_key, NULL, 0);
+        (void) bytes_replace(&cluster->retiring_unlock_key, NULL, 0);
+        cluster->retiring_generation = 0;
+        cluster->retiring_until = 0;
         result = step_put_cluster(s, cluster);
         if (result < 0)
-            return error_set(&r->error, result, "autolock cannot be turned off: %s", strerror(-result));
+            return swarm_error_change(&r->error, result, "autolock cannot be turned off");
     }
     if (!s->keys_locked)
         return 0;
@@ -100,10 +106,21 @@ int verb_disable_autolock(struct swarm *s, struct swarm_request *r)
 }
 
 /* The next key is the key from here on; generations never go back, so that a text naming one stays true. */
-static int promote_next(struct swarm *s, Pb__Cluster *cluster)
+static int promote_next(struct swarm *s, Pb__Cluster *cluster, uint64_t old_key_expires)
 {
-    int r;
+    bool retires = cluster->unlock_key.len > 0 && !step_is_alone(s);
+    int r = 0;
 
+    if (old_key_expires == 0 || old_key_expires > EXPIRES_MAX)
+        old_key_expires = EXPIRES_DEFAULT;
+    if (retires)
+        r = bytes_replace(&cluster->retiring_unlock_key, cluster->unlock_key.data, cluster->unlock_key.len);
+    else
+        (void) bytes_replace(&cluster->retiring_unlock_key, NULL, 0);
+    if (r < 0)
+        return r;
+    cluster->retiring_generation = retires ? cluster->unlock_generation : 0;
+    cluster->retiring_until = retires ? swarm_now() + (int64_t) old_key_expires * 1000000 : 0;
     r = bytes_replace(&cluster->unlock_key, cluster->next_unlock_key.data, cluster->next_unlock_key.len);
     if (r < 0)
         return r;
@@ -114,21 +131,6 @@ static int promote_next(struct swarm *s, Pb__Cluster *cluster)
     return step_put_cluster(s, cluster);
 }
 
-static int retire_old_keyslots(struct swarm *s, const Pb__Cluster *cluster, struct error *e)
-{
-    _cleanup_(secret_done) struct secret text = SECRET_NULL;
-    int r;
-
-    r = lock_key_text(&cluster->unlock_key, &text);
-    if (r == 0)
-        r = keyslots_add(s->files.keyslots, &s->kek, &text, cluster->unlock_generation, e);
-    if (r == 0)
-        r = keyslots_activate(s->files.keyslots, cluster->unlock_generation, e);
-    if (r == 0)
-        r = keyslots_retire(s->files.keyslots, &text, cluster->unlock_generation, e);
-    return r < 0 ? r : lock_record_generation(s, cluster->unlock_generation);
-}
-
 /* Brings the disk to what the swarm's settings say; goes on from whatever an earlier attempt reached. */
 static int enforce(struct swarm *s, const Pb__Cluster *cluster, struct error *e)
 {
@@ -136,13 +138,13 @@ static int enforce(struct swarm *s, const Pb__Cluster *cluster, struct error *e)
 
     if (!s->keys_locked)
         return lock_arm(s, e);
-    r = retire_old_keyslots(s, cluster, e);
+    r = open_reconcile_keyslots(s, cluster, e);
     if (r == 0 && s->bundle->n_deks > 1)
         r = lock_finish_rewrite(s, e);
     return r;
 }
 
-int unlock_key_confirm(struct swarm *s, uint32_t generation, const struct swarm_request *request, struct error *e)
+int unlock_key_confirm(struct swarm *s, uint32_t generation, uint64_t old_key_expires, const struct swarm_request *request, struct error *e)
 {
     _cleanup_(cluster_freep) Pb__Cluster *cluster = NULL;
     enum swarm_event event = s->keys_locked ? SWARM_EVENT_KEY_CONFIRMED : SWARM_EVENT_AUTOLOCK_ON;
@@ -158,9 +160,9 @@ int unlock_key_confirm(struct swarm *s, uint32_t generation, const struct swarm_
     if (generation != (cluster->next_unlock_key.len > 0 ? cluster->next_unlock_generation : cluster->unlock_generation))
         return error_set(e, -ESTALE, "there is a newer unlock key: get it with \"swarmctl unlock-key\"");
     if (cluster->next_unlock_key.len > 0)
-        r = promote_next(s, cluster);
+        r = promote_next(s, cluster, old_key_expires);
     if (r < 0)
-        return error_set(e, r, "the unlock key cannot be brought into force: %s", strerror(-r));
+        return swarm_error_change(e, r, "the unlock key cannot be brought into force");
     r = enforce(s, cluster, e);
     if (r == 0 && news)
         swarm_event(s, event, request, -1, generation, NULL);
@@ -171,5 +173,5 @@ int verb_confirm_unlock_key(struct swarm *s, struct swarm_request *r)
 {
     int result = step_require_active(s, &r->error);
 
-    return result < 0 ? result : unlock_key_confirm(s, r->generation, r, &r->error);
+    return result < 0 ? result : unlock_key_confirm(s, r->generation, r->old_key_expires, r, &r->error);
 }

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* org.swarm.Manager1 for the tests of swarmctl. In the folder named by argv[1] the test says how to answer, and finds what was asked:
  *   fail   lines of "METHOD ERROR-NAME TEXT"; the name DIE ends the service instead of answering
- *   state  what Info calls State; active when missing
+ *   state  what Info calls State, and a second line its Error; active when missing
+ *   unlocked  there: what state becomes when it is unlocked
+ *   nodes  lines of "HOSTNAME ROLE STATUS MANAGER-STATUS TLS-STATUS GENERATION", - for an empty word; two managers when missing
  *   calls  written: one line per call, METHOD, i or - (interactive authorisation allowed), arguments
  *   data   written: the last memfd received
+ *   confirmed  written: the generation of the last ConfirmUnlockKey, which the first of the two managers has from then on
  *   enrolled  there: ListKeyslots has one more keyslot
  *   failing   there: RefreshKeyslots tells of one that failed */
 #include <errno.h>
@@ -20,6 +23,8 @@
 #define NEXT_KEY "SWMKEY-1-HxwdGhsYGRYXFBUSExARDg8MDQoLCAkGBwQFAgMAAQE"
 #define TOKEN "SWMTKN-1-0123456789abcdefghijklmnopqrstuvwxyz0123456789abcd-0123456789abcdefghijklmno"
 #define RECOVERY_KEY "cbdefghi-jklnrtuv-cbdefghi-jklnrtuv-cbdefghi-jklnrtuv-cbdefghi-jklnrtuv"
+#define PEM "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
+#define DIGEST "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 #define ID "abcdefghijklmnopqrstuvwx1"
 
 static const char *folder;
@@ -76,49 +81,54 @@ static int wanted_failure(sd_bus_message *m)
     return 0;
 }
 
-static void state_text(char *ret, size_t size)
+/* Two lines of at most 256 bytes. */
+static void state_text(char ret_state[static 256], char ret_why[static 256])
 {
     _cleanup_fclose_ FILE *f = open_file("state", "re");
 
-    (void) snprintf(ret, size, "active");
-    if (f && fgets(ret, (int) size, f))
-        ret[strcspn(ret, "\n")] = '\0';
+    (void) snprintf(ret_state, 256, "active");
+    *ret_why = '\0';
+    if (f && fgets(ret_state, 256, f))
+        ret_state[strcspn(ret_state, "\n")] = '\0';
+    if (f && fgets(ret_why, 256, f))
+        ret_why[strcspn(ret_why, "\n")] = '\0';
 }
 
 static int info(sd_bus_message *m)
 {
-    char state[64];
+    char state[256], why[256];
 
-    state_text(state, sizeof(state));
-    return sd_bus_reply_method_return(m, "a{sv}", 14, "State", "s", state, "Error", "s", strcmp(state, "error") == 0 ? "raft/ is damaged" : "",
+    state_text(state, why);
+    return sd_bus_reply_method_return(m, "a{sv}", 15, "State", "s", state, "Error", "s", strcmp(state, "error") == 0 ? "raft/ is damaged" : why,
                                       "NodeID", "s", ID, "SwarmID", "s", "swarm", "NodeAddr", "s", "10.0.0.1:2377", "ControlAvailable", "b",
-                                      strcmp(state, "active") == 0, "Autolock", "s", "on", "KeyGeneration", "u", 3, "Nodes", "u", 1,
-                                      "Managers", "u", 1, "Secrets", "u", 2, "Configs", "u", 1, "Hostname", "s", "m1", "Version", "s", "0.1");
+                                      strcmp(state, "active") == 0, "Role", "s", "manager", "Autolock", "s", "on", "KeyGeneration", "u", 3, "Nodes",
+                                      "u", 1, "Managers", "u", 1, "Secrets", "u", 2, "Configs", "u", 1, "Hostname", "s", "m1", "Version", "s", "0.1");
 }
+
+static void read_options(sd_bus_message *m, char *ret, size_t size);
 
 static int init(sd_bus_message *m)
 {
-    char arguments[512] = "";
-    int autolock = 0, r;
+    char arguments[4096] = "";
+    const char *options = arguments + 1;
 
-    CHECK(sd_bus_message_enter_container(m, 'a', "{sv}") > 0);
-    while ((r = sd_bus_message_enter_container(m, 'e', "sv")) > 0) {
-        const char *key, *value = "";
-        size_t n = strlen(arguments);
-
-        CHECK_OK(sd_bus_message_read(m, "s", &key));
-        if (strcmp(key, "Autolock") == 0)
-            CHECK_OK(sd_bus_message_read(m, "v", "b", &autolock));
-        else
-            CHECK_OK(sd_bus_message_read(m, "v", "s", &value));
-        CHECK_OK(sd_bus_message_exit_container(m));
-        (void) snprintf(arguments + n, sizeof(arguments) - n, "%s%s=%s", n ? " " : "", key, *value ? value : autolock ? "1" : "0");
-    }
-    log_call(m, arguments);
-    if (!autolock)
+    read_options(m, arguments, sizeof(arguments));
+    log_call(m, options);
+    if (strstr(options, "ForceNewCluster=1"))
+        return sd_bus_reply_method_return(m, "a{sv}", 1, "NodeID", "s", ID);
+    if (!strstr(options, "Autolock=1"))
         return sd_bus_reply_method_return(m, "a{sv}", 3, "NodeID", "s", ID, "Address", "s", "10.0.0.1:2377", "WorkerToken", "h", text_fd(TOKEN));
     return sd_bus_reply_method_return(m, "a{sv}", 5, "NodeID", "s", ID, "Address", "s", "10.0.0.1:2377", "WorkerToken", "h", text_fd(TOKEN),
                                       "KeyGeneration", "u", 1, "UnlockKey", "h", text_fd(KEY));
+}
+
+static void become_unlocked(void)
+{
+    char from[4096], to[4096];
+
+    (void) snprintf(from, sizeof(from), "%s/unlocked", folder);
+    (void) snprintf(to, sizeof(to), "%s/state", folder);
+    (void) rename(from, to);
 }
 
 static int unlock(sd_bus_message *m)
@@ -132,6 +142,7 @@ static int unlock(sd_bus_message *m)
     save_data(&key);
     if (key.size != strlen(KEY) || memcmp(key.data, KEY, key.size) != 0)
         return sd_bus_reply_method_errorf(m, "org.swarm.Error.WrongKey", "swarm could not be unlocked: invalid key provided");
+    become_unlocked();
     return sd_bus_reply_method_return(m, "a{sv}", 2, "Keyslot", "i", 1, "Kind", "s", "unlock-key");
 }
 
@@ -268,16 +279,54 @@ static void append_object(sd_bus_message *m, const char *id, const char *name, c
     CHECK_OK(sd_bus_message_close_container(m));
 }
 
-static void append_node(sd_bus_message *m, const char *id, const char *hostname, int self)
+static unsigned confirmed_generation(void)
 {
-    CHECK_OK(sd_bus_message_append(m, "a{sv}", 13, "ID", "s", id, "Hostname", "s", hostname, "Address", "s", "[fe80::1]:2377", "Role", "s", "manager",
-                                   "Availability", "s", "active", "Status", "s", self ? "ready" : "down", "Leader", "b", self, "Self", "b",
-                                   self, "KeyGeneration", "u", 3, "Labels", "a{ss}", 0, "Version", "t", UINT64_C(7), "CreatedAt", "t",
-                                   UINT64_C(1700000000123456), "UpdatedAt", "t", UINT64_C(1700000001000000)));
+    _cleanup_fclose_ FILE *f = open_file("confirmed", "re");
+    unsigned generation = 3;
+
+    return f && fscanf(f, "%u", &generation) == 1 ? generation : 3;
+}
+
+static const char *word(const char *text)
+{
+    return strcmp(text, "-") == 0 ? "" : text;
+}
+
+static void append_node(sd_bus_message *m, unsigned i, const char *line)
+{
+    char id[32], w[5][64];
+    unsigned generation;
+
+    CHECK(sscanf(line, "%63s %63s %63s %63s %63s %u", w[0], w[1], w[2], w[3], w[4], &generation) == 6);
+    (void) snprintf(id, sizeof(id), "%cbcdefghijklmnopqrstuvwx%u", i == 0 ? 'a' : (int) ('z' + 1 - i), i + 1);
+    CHECK_OK(sd_bus_message_append(m, "a{sv}", 14, "ID", "s", id, "Hostname", "s", w[0], "Address", "s", "[fe80::1]:2377", "Role", "s", w[1],
+                                   "Availability", "s", "active", "Status", "s", w[2], "ManagerStatus", "s", word(w[3]), "TLSStatus", "s", w[4],
+                                   "Self", "b", i == 0, "KeyGeneration", "u", generation, "Labels", "a{ss}", 0, "Version", "t", UINT64_C(7),
+                                   "CreatedAt", "t", UINT64_C(1700000000123456), "UpdatedAt", "t", UINT64_C(1700000001000000)));
+}
+
+/* All, or the one with that hostname; the first where there is none. */
+static void append_nodes(sd_bus_message *m, const char *hostname)
+{
+    _cleanup_fclose_ FILE *f = open_file("nodes", "re");
+    char lines[8][512] = { "m1 manager ready leader ready", "m2 manager down unreachable needs-rotation 3" };
+    unsigned n = 2, chosen = 0;
+
+    (void) snprintf(lines[0] + strlen(lines[0]), 16, " %u", confirmed_generation());
+    if (f)
+        for (n = 0; n < ELEMENTSOF(lines) && fgets(lines[n], sizeof(lines[n]), f);)
+            n++;
+    for (unsigned i = 0; i < n; i++)
+        if (!hostname)
+            append_node(m, i, lines[i]);
+        else if (strncmp(lines[i], hostname, strlen(hostname)) == 0)
+            chosen = i;
+    if (hostname)
+        append_node(m, chosen, lines[chosen]);
 }
 
 /* The methods that give an array, or one element of it. */
-static int objects(sd_bus_message *m, const char *member)
+static int objects(sd_bus_message *m, const char *member, const char *name)
 {
     _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
     bool list = strncmp(member, "List", 4) == 0;
@@ -286,13 +335,11 @@ static int objects(sd_bus_message *m, const char *member)
     CHECK_OK(sd_bus_message_new_method_return(m, &reply));
     if (list)
         CHECK_OK(sd_bus_message_open_container(reply, 'a', "a{sv}"));
-    if (strstr(member, "Node")) {
-        append_node(reply, ID, "m1", 1);
-        if (list)
-            append_node(reply, "zbcdefghijklmnopqrstuvwx2", "m2", 0);
-    } else if (strstr(member, "Keyslot")) {
+    if (strstr(member, "Node"))
+        append_nodes(reply, name);
+    else if (strstr(member, "Keyslot"))
         append_keyslots(reply);
-    } else {
+    else {
         append_object(reply, ID, "web.key", data);
         if (list)
             append_object(reply, "zbcdefghijklmnopqrstuvwx2", "b\x1b]0;owned\x07", data);
@@ -317,7 +364,7 @@ static int with_text_argument(sd_bus_message *m)
         return sd_bus_reply_method_return(m, "s", ID);
     if (strstr(member, "JoinToken"))
         return sd_bus_reply_method_return(m, "hs", text_fd(TOKEN), "10.0.0.1:2377");
-    return objects(m, member);
+    return objects(m, member, text);
 }
 
 static int with_other_argument(sd_bus_message *m, char type)
@@ -331,6 +378,94 @@ static int with_other_argument(sd_bus_message *m, char type)
     return sd_bus_reply_method_return(m, NULL);
 }
 
+static int confirm_unlock_key(sd_bus_message *m)
+{
+    char arguments[64];
+    uint32_t generation;
+    uint64_t expires;
+    FILE *f;
+
+    CHECK_OK(sd_bus_message_read(m, "ut", &generation, &expires));
+    (void) snprintf(arguments, sizeof(arguments), "%u %llu", generation, (unsigned long long) expires);
+    log_call(m, arguments);
+    f = open_file("confirmed", "we");
+    CHECK(f && fprintf(f, "%u\n", generation) > 0 && fclose(f) == 0);
+    return sd_bus_reply_method_return(m, NULL);
+}
+
+static int join(sd_bus_message *m)
+{
+    _cleanup_(secret_done) struct secret token = SECRET_NULL;
+    char arguments[4096];
+    const char *remote;
+    int fd;
+
+    CHECK_OK(sd_bus_message_read(m, "hs", &fd, &remote));
+    CHECK_OK(memfd_read(fd, 4096, &token)); /* sealed */
+    save_data(&token);
+    (void) snprintf(arguments, sizeof(arguments), "%s", remote);
+    read_options(m, arguments, sizeof(arguments));
+    log_call(m, arguments);
+    if (token.size != strlen(TOKEN) || memcmp(token.data, TOKEN, token.size) != 0)
+        return sd_bus_reply_method_errorf(m, "org.swarm.Error.Invalid", "invalid join token");
+    return sd_bus_reply_method_return(m, "a{sv}", 2, "NodeID", "s", ID, "Role", "s", "worker");
+}
+
+static int change_node(sd_bus_message *m)
+{
+    char arguments[8192];
+    const char *node;
+    int force;
+
+    CHECK_OK(sd_bus_message_read(m, "s", &node));
+    (void) snprintf(arguments, sizeof(arguments), "%s", node);
+    if (strcmp(sd_bus_message_get_member(m), "RemoveNode") == 0) {
+        CHECK_OK(sd_bus_message_read(m, "b", &force));
+        (void) snprintf(arguments, sizeof(arguments), "%s %d", node, force);
+    } else
+        read_options(m, arguments, sizeof(arguments));
+    log_call(m, arguments);
+    if (strcmp(node, "missing") == 0)
+        return sd_bus_reply_method_errorf(m, "org.swarm.Error.NotFound", "missing not found");
+    return sd_bus_reply_method_return(m, "s", ID);
+}
+
+static int backup(sd_bus_message *m)
+{
+    int fd;
+
+    CHECK_OK(sd_bus_message_read(m, "h", &fd));
+    CHECK(write(fd, "the backup", 10) == 10);
+    log_call(m, "");
+    return sd_bus_reply_method_return(m, "u", 3);
+}
+
+static int restore(sd_bus_message *m)
+{
+    _cleanup_(secret_done) struct secret key = SECRET_NULL;
+    char arguments[4096] = "", text[64] = "";
+    int file, fd;
+
+    CHECK_OK(sd_bus_message_read(m, "hh", &file, &fd));
+    CHECK_OK(memfd_read(fd, 4096, &key));
+    save_data(&key);
+    CHECK(read(file, text, sizeof(text) - 1) >= 0 && lseek(file, 0, SEEK_SET) == 0);
+    (void) snprintf(arguments, sizeof(arguments), "\"%s\"", text);
+    read_options(m, arguments, sizeof(arguments));
+    log_call(m, arguments);
+    return sd_bus_reply_method_return(m, "s", ID);
+}
+
+static const struct {
+    const char *member;
+    int (*run)(sd_bus_message *m);
+} of_their_own[] = {
+    { "Init", init }, { "Unlock", unlock }, { "ConfirmUnlockKey", confirm_unlock_key },
+    { "CreateSecret", create }, { "CreateConfig", create },
+    { "AddKeyslot", add_keyslot }, { "TestKeyslot", test_keyslot }, { "RefreshKeyslots", refresh_keyslots },
+    { "Join", join }, { "UpdateNode", change_node }, { "RemoveNode", change_node }, { "Backup", backup }, { "Restore", restore },
+};
+
 static int on_call(sd_bus_message *m, void *data _unused_, sd_bus_error *error _unused_)
 {
     const char *member = sd_bus_message_get_member(m), *signature = sd_bus_message_get_signature(m, 1);
@@ -340,18 +475,9 @@ static int on_call(sd_bus_message *m, void *data _unused_, sd_bus_error *error _
         log_call(m, "failed");
         return r;
     }
-    if (strcmp(member, "Init") == 0)
-        return init(m);
-    if (strcmp(member, "Unlock") == 0)
-        return unlock(m);
-    if (strncmp(member, "Create", 6) == 0)
-        return create(m);
-    if (strcmp(member, "AddKeyslot") == 0)
-        return add_keyslot(m);
-    if (strcmp(member, "TestKeyslot") == 0)
-        return test_keyslot(m);
-    if (strcmp(member, "RefreshKeyslots") == 0)
-        return refresh_keyslots(m);
+    for (size_t i = 0; i < ELEMENTSOF(of_their_own); i++)
+        if (strcmp(member, of_their_own[i].member) == 0)
+            return of_their_own[i].run(m);
     if (strcmp(signature, "s") == 0)
         return with_text_argument(m);
     if (*signature)
@@ -360,9 +486,13 @@ static int on_call(sd_bus_message *m, void *data _unused_, sd_bus_error *error _
     if (strcmp(member, "Info") == 0)
         return info(m);
     if (strncmp(member, "List", 4) == 0)
-        return objects(m, member);
+        return objects(m, member, NULL);
     if (strcmp(member, "DisableAutolock") == 0)
         return sd_bus_reply_method_return(m, NULL);
+    if (strcmp(member, "GetCA") == 0)
+        return sd_bus_reply_method_return(m, "s", PEM);
+    if (strcmp(member, "RotateCA") == 0)
+        return sd_bus_reply_method_return(m, "s", DIGEST);
     if (strcmp(member, "GetUnlockKey") == 0)
         return sd_bus_reply_method_return(m, "uh", 3, text_fd(KEY));
     return sd_bus_reply_method_return(m, "uh", 4, text_fd(NEXT_KEY));
@@ -377,12 +507,19 @@ static const sd_bus_vtable vtable[] = {
     METHOD("Unlock", "h", "a{sv}"),
     METHOD("GetUnlockKey", NULL, "uh"),
     METHOD("RotateUnlockKey", NULL, "uh"),
-    METHOD("ConfirmUnlockKey", "u", NULL),
+    METHOD("ConfirmUnlockKey", "ut", NULL),
     METHOD("EnableAutolock", NULL, "uh"),
     METHOD("DisableAutolock", NULL, NULL),
     METHOD("GetJoinToken", "s", "hs"),
     METHOD("RotateJoinToken", "s", "hs"),
+    METHOD("Join", "hsa{sv}", "a{sv}"),
     METHOD("Leave", "b", NULL),
+    METHOD("UpdateNode", "sa{sv}", "s"),
+    METHOD("RemoveNode", "sb", "s"),
+    METHOD("GetCA", NULL, "s"),
+    METHOD("RotateCA", NULL, "s"),
+    METHOD("Backup", "h", "u"),
+    METHOD("Restore", "hha{sv}", "s"),
     METHOD("CreateSecret", "sa{ss}h", "s"),
     METHOD("ListSecrets", NULL, "aa{sv}"),
     METHOD("InspectSecret", "s", "a{sv}"),

@@ -83,7 +83,7 @@ static void test_both_headers(void)
         flip(METADATA + 4096 + at, randombytes_uniform(8));
         CHECK(check(&key) == -EBADMSG);
         CHECK(keyslots_collect(LOCK, &e) == -EBADMSG && keyslots_activate(LOCK, 1, &e) == -EBADMSG);
-        CHECK(keyslots_add(LOCK, &kek, &key, 2, &e) == -EBADMSG && keyslots_retire(LOCK, &key, 1, &e) == -EBADMSG);
+        CHECK(keyslots_add(LOCK, &kek, &key, 2, &e) == -EBADMSG && keyslots_retire(LOCK, &key, 1, 0, &e) == -EBADMSG);
     }
 }
 
@@ -99,7 +99,7 @@ static void test_own_area(void)
         r = check(&key);
         CHECK(r == (at < 256000 ? -EBADMSG : 0));
         CHECK(r == 0 || strstr(e.text, "keyslot 0"));
-        CHECK(keyslots_retire(LOCK, &key, 1, &e) == r);
+        CHECK(keyslots_retire(LOCK, &key, 1, 0, &e) == r);
         CHECK_OK(check(&operator));
         CHECK(count_slots(KEYSLOT_FOREIGN) == 1);
     }

@@ -20,7 +20,7 @@ static void rotate(void)
     if (keyslots_activate(LOCK, generation + 1, NULL) < 0)
         _exit(2);
     *step = RETIRING;
-    if (keyslots_retire(LOCK, &b, generation + 1, NULL) < 0)
+    if (keyslots_retire(LOCK, &b, generation + 1, 0, NULL) < 0)
         _exit(3);
     *step = RETIRED;
 }
@@ -59,7 +59,7 @@ static void check_rotation(void)
         CHECK(count_slots(KEYSLOT_ACTIVE) + count_slots(KEYSLOT_RETIRING) == 1 + (try_key(&a, &kek) == 0));
     CHECK_TOLD(keyslots_add(LOCK, &kek, &b, generation + 1, &e));
     CHECK_TOLD(keyslots_activate(LOCK, generation + 1, &e));
-    CHECK_TOLD(keyslots_retire(LOCK, &b, generation + 1, &e));
+    CHECK_TOLD(keyslots_retire(LOCK, &b, generation + 1, 0, &e));
     CHECK(try_key(&a, &kek) == -EKEYREJECTED);
     CHECK(count_tokens(KEYSLOT_TOKEN_TYPE) == 1);
     check_foreign(&kek);

@@ -78,7 +78,7 @@ static void work(struct needle needles[static 4])
     CHECK_TOLD(keyslots_open(LOCK, &key, &found, NULL, &e));
     CHECK_TOLD(keyslots_add(LOCK, &found, &next, 2, &e));
     CHECK_TOLD(keyslots_activate(LOCK, 2, &e));
-    CHECK_TOLD(keyslots_retire(LOCK, &next, 2, &e));
+    CHECK_TOLD(keyslots_retire(LOCK, &next, 2, 0, &e));
 }
 
 int main(void)

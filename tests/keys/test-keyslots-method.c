@@ -142,7 +142,7 @@ static void test_one_free(void)
     CHECK_TOLD(keyslots_add(LOCK, &kek, &next, 2, &e));
     CHECK(refused(&kek, &method, STRETCH_KEY, TOKEN) == -ENOSPC);
     CHECK(keyslots_add_method(LOCK, &kek, &method, STRETCH_KEY, TOKEN, true, &slot, &e) == -ENOSPC);
-    CHECK_TOLD(keyslots_retire(LOCK, &next, 2, &e));
+    CHECK_TOLD(keyslots_retire(LOCK, &next, 2, 0, &e));
     /* one that replaces another may have it for a moment */
     CHECK_TOLD(keyslots_add_method(LOCK, &kek, &method, STRETCH_KEY, TOKEN, true, &slot, &e));
     CHECK(slot == 0 && strcmp(listed(0).kind, "recovery") == 0);

@@ -74,7 +74,7 @@ static void test_rotation(void)
     CHECK(keyslots_add(LOCK, &other_kek, &b, 2, &e) == -EKEYREJECTED);
     CHECK(count_tokens(KEYSLOT_TOKEN_TYPE) == 1);
     CHECK(keyslots_activate(LOCK, 2, &e) == -ENOENT && strstr(e.text, "generation 2"));
-    CHECK(keyslots_retire(LOCK, &b, 2, &e) == -ENOENT);
+    CHECK(keyslots_retire(LOCK, &b, 2, 0, &e) == -ENOENT);
     CHECK_TOLD(keyslots_add(LOCK, &kek, &b, 2, &e));
     CHECK_OK(try_key(&a, &kek));
     CHECK_OK(try_key(&b, &kek));
@@ -93,9 +93,9 @@ static void test_rotation(void)
 
     CHECK_TOLD(keyslots_activate(LOCK, 2, &e));
     CHECK(count_slots(KEYSLOT_ACTIVE) == 1 && count_slots(KEYSLOT_RETIRING) == 1);
-    CHECK(keyslots_retire(LOCK, &a, 2, &e) == -EKEYREJECTED);
+    CHECK(keyslots_retire(LOCK, &a, 2, 0, &e) == -EKEYREJECTED);
     CHECK_OK(try_key(&a, &kek));
-    CHECK_TOLD(keyslots_retire(LOCK, &c, 2, &e));
+    CHECK_TOLD(keyslots_retire(LOCK, &c, 2, 0, &e));
     CHECK(try_key(&a, &kek) == -EKEYREJECTED);
     CHECK_OK(try_key(&c, &kek));
     CHECK(keyslots_list(LOCK, s, &e) == 3 && count_tokens(KEYSLOT_TOKEN_TYPE) == 1 && count_tokens("clevis") == 1);
@@ -125,7 +125,7 @@ static void test_full(void)
         CHECK(keyslots_add(LOCK, &kek, &k, 9, &e) == -ENOSPC && strstr(e.text, LOCK));
     }
     CHECK(count_tokens(KEYSLOT_TOKEN_TYPE) == KEYSLOTS_MAX && count_slots(KEYSLOT_PENDING) == KEYSLOTS_MAX - 1);
-    CHECK_TOLD(keyslots_retire(LOCK, &key, 1, &e));
+    CHECK_TOLD(keyslots_retire(LOCK, &key, 1, 0, &e));
     CHECK(count_tokens(KEYSLOT_TOKEN_TYPE) == 1);
     CHECK_OK(try_key(&key, &kek));
 }
@@ -261,7 +261,7 @@ static void test_cryptsetup(void)
     CHECK(shell("cryptsetup luksAddKey -q --pbkdf pbkdf2 --pbkdf-force-iterations 1000 --key-file=- " LOCK " dump", &key) == 0);
     CHECK(count_slots(KEYSLOT_FOREIGN) == 1);
     CHECK_TOLD(keyslots_add(LOCK, &kek, &wrong, 4, &e));
-    CHECK_TOLD(keyslots_retire(LOCK, &wrong, 4, &e));
+    CHECK_TOLD(keyslots_retire(LOCK, &wrong, 4, 0, &e));
     CHECK(shell("cryptsetup open --test-passphrase " LOCK, &wrong) == 0);
     CHECK(system("cryptsetup open --test-passphrase --key-file=dump " LOCK) == 0);
     CHECK(unlink("dump") == 0);

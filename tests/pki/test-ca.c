@@ -1,107 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
-#include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
-#include <stdint.h>
 #include <string.h>
 
-#include "../test.h"
-#include "basic/cleanup.h"
-#include "pki/ca.h"
-#include "pki/certificate.h"
-#include "pki/pkey.h"
-
-#define NOW INT64_C(1767225600) /* 2026 */
-#define HOUR 3600
-#define DAY 86400
-#define SWARM "swarm00000000000000000000"
-#define NODE "node000000000000000000001"
-#define OTHER_NODE "node000000000000000000002"
-
-/* What OpenSSL frees while collecting is kept, to be searched for keys that are not known before. */
-#define BLOCKS_MAX 65536
-static size_t *blocks[BLOCKS_MAX];
-static size_t n_blocks;
-static bool collecting;
-
-static void *hook_malloc(size_t size, const char *file, int line)
-{
-    size_t *p = malloc(sizeof(max_align_t) + size);
-
-    (void) file;
-    (void) line;
-    if (!p)
-        return NULL;
-    *p = size;
-    return (char *) p + sizeof(max_align_t);
-}
-
-static void hook_free(void *p, const char *file, int line)
-{
-    (void) file;
-    (void) line;
-    if (!p)
-        return;
-    size_t *block = (size_t *) ((char *) p - sizeof(max_align_t));
-
-    if (!collecting) {
-        free(block);
-        return;
-    }
-    CHECK(n_blocks < BLOCKS_MAX);
-    blocks[n_blocks++] = block;
-}
-
-static void *hook_realloc(void *p, size_t size, const char *file, int line)
-{
-    void *q = hook_malloc(size, file, line);
-
-    if (p && q) {
-        size_t old = *(size_t *) ((char *) p - sizeof(max_align_t));
-        memcpy(q, p, old < size ? old : size);
-        hook_free(p, file, line);
-    }
-    return q;
-}
-
-struct fixture {
-    struct secret ca_key, node_key;
-    char *ca, *certificate;
-};
-
-static void fixture_done(struct fixture *f)
-{
-    secret_done(&f->ca_key);
-    secret_done(&f->node_key);
-    free(f->ca);
-    free(f->certificate);
-}
-
-static int issue(const struct fixture *f, int64_t now, char **ret)
-{
-    return ca_issue(&f->ca_key, f->ca, &f->node_key, NODE, CA_ROLE_MANAGER, SWARM, now, ret, NULL);
-}
-
-static struct fixture fixture_new(void)
-{
-    struct fixture f = {};
-
-    CHECK_OK(ca_create(SWARM, NOW, &f.ca_key, &f.ca, NULL));
-    CHECK_OK(ca_node_key(&f.node_key));
-    CHECK_OK(issue(&f, NOW, &f.certificate));
-    return f;
-}
+#include "ca-test.h"
 
 static int check(const struct fixture *f, int64_t now)
 {
     return ca_check(f->ca, f->certificate, &f->node_key, NODE, now, NULL);
-}
-
-static void expect_time(const ASN1_TIME *t, int64_t expected)
-{
-    CHECK(ASN1_TIME_cmp_time_t(t, (time_t) expected) == 0);
 }
 
 static void test_root(void)
@@ -336,34 +244,6 @@ static void test_pkcs8(void)
     }
 }
 
-/* In how many of the collected blocks is the key's private scalar, as bytes or as OpenSSL's number? */
-static unsigned count_leaks(const struct secret *der)
-{
-    static const unsigned char before[] = { 0x02, 0x01, 0x01, 0x04, 0x20 }; /* ECPrivateKey: version 1, octet string of 32 */
-    const unsigned char *scalar = memmem(der->data, der->size, before, sizeof(before));
-    unsigned char reversed[32];
-    unsigned n = 0;
-
-    CHECK(scalar && scalar + sizeof(before) + sizeof(reversed) <= der->data + der->size);
-    scalar += sizeof(before);
-    for (size_t i = 0; i < sizeof(reversed); i++)
-        reversed[i] = scalar[sizeof(reversed) - 1 - i];
-    for (size_t i = 0; i < n_blocks; i++) {
-        const char *p = (const char *) blocks[i] + sizeof(max_align_t);
-
-        n += memmem(p, *blocks[i], scalar, sizeof(reversed)) || memmem(p, *blocks[i], reversed, sizeof(reversed));
-    }
-    return n;
-}
-
-static void forget_blocks(void)
-{
-    collecting = false;
-    for (size_t i = 0; i < n_blocks; i++)
-        free(blocks[i]);
-    n_blocks = 0;
-}
-
 /* Nothing that OpenSSL frees holds a key that it has made or worked with. */
 static void test_erased(void)
 {
@@ -395,8 +275,7 @@ static void test_erased(void)
 
 int main(void)
 {
-    CHECK(CRYPTO_set_mem_functions(hook_malloc, hook_realloc, hook_free) == 1);
-    CHECK_OK(secret_init());
+    enter_test();
     ERR_raise(ERR_LIB_USER, 7); /* somebody else's, which has to stay */
     test_root();
     test_node();

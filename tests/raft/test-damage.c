@@ -159,7 +159,7 @@ int main(void)
     CHECK_OK(world_open(&w));
     world_add_many(&w, 1, ENTRIES, 4, 128);
     (void) snprintf(running, sizeof(running), "%s-running", w.base);
-    world_copy(&w, running);
+    copy_running(w.base, running);
     world_done(&w, false);
     each_file(w.base);
     (void) printf("after a clean stop: %u refused, %u harmless\n", refused, harmless);

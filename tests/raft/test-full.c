@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "../test.h"
-#include "toy.h"
+#include "cluster.h"
 
 #define MOUNT "/tmp"
 #define PATIENCE 2500 /* ms */
@@ -97,12 +97,11 @@ static void open_ok(struct world *w)
     CHECK_OK(world_barrier(w));
 }
 
-int main(void)
+static void alone(void)
 {
     uint64_t n = 0;
     struct world w;
 
-    enter("48m");
     world_init(&w);
     open_ok(&w);
     while (n < 10)
@@ -132,5 +131,65 @@ int main(void)
     open_ok(&w);
     CHECK(toy_is(&w.toy, 1, n));
     world_done(&w, true);
+}
+
+static void move_to_mount(struct cluster *c, size_t i)
+{
+    struct node *node = &c->nodes[i];
+
+    CHECK(symlink(MOUNT "/node", node->folder) < 0 && errno == EEXIST);
+    remove_folder(node->base);
+    CHECK(mkdir(MOUNT "/node", 0700) == 0 && symlink(MOUNT "/node", node->base) == 0);
+    CHECK_OK(replica_create(&node->config, &node->error));
+}
+
+/* One of three has no room: the two others go on, and it catches up. A leader that has none hands over. */
+static void one_of_three(void)
+{
+    struct cluster c;
+    uint64_t next = 1;
+    int r;
+
+    (void) setenv("TMPDIR", "/var/tmp", 1);
+    cluster_init(&c, 3, 300, 300);
+    move_to_mount(&c, 2);
+    cluster_form(&c);
+    cluster_add_many(&c, 0, next, 100, 64);
+    fill();
+    for (next = 101; next < 1101; next += 100)
+        cluster_add_many(&c, 0, next, 100, 16384);
+    CHECK(replica_applied(c.nodes[2].replica) < replica_applied(c.nodes[0].replica));
+    cluster_kill(&c, 1); /* two are a majority, but one of them is behind and full */
+    CHECK_OK(cluster_open(&c, 1));
+    cluster_add_many(&c, cluster_leader(&c), next, 100, 1024);
+    next += 100;
+    CHECK(unlink(MOUNT "/filler") == 0);
+    cluster_settle(&c);
+    CHECK(toy_is(&c.nodes[2].toy, 1, next - 1));
+
+    r = cluster_transfer(&c, cluster_leader(&c), 3);
+    CHECK(r == 0 && cluster_leader(&c) == 2);
+    fill();
+    for (unsigned i = 0; replica_is_leader(c.nodes[2].replica); i++) {
+        CHECK(i < 10000);
+        if (cluster_add(&c, 2, next, 65536) == 7)
+            next++;
+        fill();
+    }
+    CHECK(!replica_failure(c.nodes[2].replica));
+    r = 0;
+    for (unsigned i = 0; i < 50 && r != 7; i++)
+        r = cluster_add(&c, cluster_leader(&c), UINT64_MAX - 1, 1024);
+    CHECK(r == 7);
+    CHECK(unlink(MOUNT "/filler") == 0);
+    cluster_settle(&c);
+    cluster_done(&c);
+}
+
+int main(void)
+{
+    enter("48m");
+    alone();
+    one_of_three();
     return 0;
 }

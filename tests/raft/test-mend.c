@@ -164,6 +164,107 @@ static void test_superseded(bool prepared)
     goes_on(&w, 60);
 }
 
+static void set_mark(const struct world *w, uint64_t index)
+{
+    struct highwater_mark mark;
+    struct highwater *h;
+
+    CHECK_OK(highwater_open(w->highwater, &h, NULL));
+    mark = *highwater_get(h);
+    mark.index = index;
+    mark.term = 0;
+    CHECK_OK(highwater_set(h, &mark));
+    highwater_free(h);
+}
+
+static void run_in(const struct world *w, const char *command)
+{
+    char line[1600];
+
+    (void) snprintf(line, sizeof(line), "cd %s && %s", w->folder, command);
+    CHECK(system(line) == 0);
+}
+
+/* Segments 1-1, 2-11, 12-21, … of ten numbers each. */
+static void start_with_segments(struct world *w, unsigned n)
+{
+    world_init(w);
+    for (unsigned i = 0; i < n; i++) {
+        CHECK_OK(world_open(w));
+        CHECK_OK(world_barrier(w));
+        world_add_many(w, w->toy.n + 1, 10, 4, 64);
+        world_close(w);
+    }
+}
+
+/* A truncation at 17 that ended between writing the shorter segment and removing the longer one, or before the next one was removed. */
+static void test_truncation(void)
+{
+    struct world w;
+
+    start_with_segments(&w, 3);
+    run_in(&w, "head -c 8 0*02-0*11 > x && tail -qc +9 0*02-0*11 0*12-0*21 >> x && cp x 0000000000000002-0000000000000021 && "
+               "rm x 0*12-0*21 && ls | grep -c 0000000000000002 | grep -q 2");
+    set_mark(&w, 11);
+    open_mended(&w, 30);
+    CHECK(replica_notice(w.replica) && strstr(replica_notice(w.replica), "set aside 0000000000000002-0000000000000011"));
+    goes_on(&w, 30);
+
+    start_with_segments(&w, 4);
+    run_in(&w, "rm 0*12-0*21");
+    CHECK(world_open(&w) == -EBADMSG && strstr(w.error.text, "the entries before it are missing"));
+    set_mark(&w, 12);
+    CHECK(world_open(&w) == -EBADMSG);
+    set_mark(&w, 11);
+    open_mended(&w, 10);
+    CHECK(replica_notice(w.replica) && strstr(replica_notice(w.replica), "2 files in all"));
+    goes_on(&w, 10);
+}
+
+/* A snapshot of another history was stored over the log, which goes beyond it, and that was not removed, or not all of it. */
+static void test_other_history(bool partly)
+{
+    char other[300], command[1200];
+    struct world w;
+    struct folder_state state = { 0 };
+    const struct highwater_mark any = { 0 };
+    uint64_t index;
+
+    start_with_segments(&w, 3);
+    (void) snprintf(other, sizeof(other), "%s-other", w.base);
+    copy_folder(w.base, other);
+    for (unsigned i = 0; i < 12; i++) { /* the log that is to be replaced */
+        CHECK_OK(world_open(&w));
+        CHECK_OK(world_barrier(&w));
+        world_add_many(&w, w.toy.n + 1, 10, 4, 64);
+        world_close(&w);
+    }
+    (void) snprintf(command, sizeof(command), "mv %s %s-old && mv %s %s", w.base, w.base, other, w.base);
+    CHECK(system(command) == 0);
+    w.config.address = "elsewhere";
+    CHECK_OK(replica_recover(&w.config, &w.error));
+    CHECK_OK(world_open(&w));
+    CHECK_OK(world_barrier(&w));
+    world_add_many(&w, 31, 10, 4, 64);
+    CHECK_OK(world_rewrite(&w));
+    world_close(&w);
+    CHECK_OK(folder_check(w.folder, w.keyring, &any, &state, NULL));
+    index = state.snapshot_index;
+    folder_state_done(&state);
+    CHECK(index > 40 && index < 100);
+    (void) snprintf(command, sizeof(command), "rm 0* && cp %s-old/raft/0* . %s", w.base,
+                    partly ? "&& rm -f 00000000000000[0-5]* 000000000000006* 000000000000007*" : "");
+    run_in(&w, command);
+    set_mark(&w, 150);
+    CHECK(world_open(&w) == -EBADMSG);
+    set_mark(&w, index);
+    open_mended(&w, 40);
+    CHECK(replica_notice(w.replica));
+    (void) snprintf(command, sizeof(command), "%s-old", w.base);
+    remove_folder(command);
+    goes_on(&w, 40);
+}
+
 static void test_missing(void)
 {
     char closed[600];
@@ -186,6 +287,9 @@ int main(void)
     test_ends();
     test_superseded(false);
     test_superseded(true);
+    test_truncation();
+    test_other_history(false);
+    test_other_history(true);
     test_missing();
     return 0;
 }

@@ -209,7 +209,7 @@ static void test_copy_of_running(void)
     for (unsigned i = 0; i < 5; i++) {
         world_add_many(&w, 1 + i * 150, 150, 8, 256);
         (void) snprintf(copy, sizeof(copy), "%s-copy%u", w.base, i);
-        world_copy(&w, copy);
+        copy_running(w.base, copy);
         world_again(&other, copy);
         open_ok(&other);
         CHECK(toy_is(&other.toy, 1, (i + 1) * 150));

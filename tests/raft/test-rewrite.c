@@ -129,7 +129,7 @@ static void test_interrupted(void)
         for (unsigned i = 0; i < turns && result == INT32_MIN; i++)
             (void) uv_run(&w.loop, UV_RUN_ONCE);
         (void) snprintf(copy, sizeof(copy), "%s-copy", w.base);
-        world_copy(&w, copy);
+        copy_running(w.base, copy);
         world_again(&other, copy);
         world_keys(&other, 1, 2, 1);
         open_ok(&other);

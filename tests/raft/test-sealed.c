@@ -5,14 +5,14 @@
 
 #include "../test.h"
 #include "raft/folder.h"
-#include "raft/sealed_io.h"
-#include "raft/transport_none.h"
+#include "raft/sealed_private.h"
+#include "raft/transport_links.h"
 #include "toy.h"
 
 struct log {
     struct world w;
     struct highwater *highwater;
-    struct raft_uv_transport transport;
+    struct transport_links links;
     struct sealed_io *sealed;
     struct raft_io *io;
     raft_term term;
@@ -37,6 +37,10 @@ static void on_failed(void *data, const char *why)
     (void) snprintf(l->failure, sizeof(l->failure), "%s", why);
 }
 
+/* What raft was given. */
+static struct raft_message received[16];
+static unsigned n_received;
+
 static void on_taken(_unused_ void *data, uint32_t key_id, int status)
 {
     CHECK(key_id == 1 && status == 0);
@@ -46,8 +50,16 @@ static void on_tick(_unused_ struct raft_io *io)
 {
 }
 
-static void on_recv(_unused_ struct raft_io *io, _unused_ struct raft_message *message)
+static void on_recv(_unused_ struct raft_io *io, struct raft_message *message)
 {
+    received[n_received++] = *message;
+    if (message->type == RAFT_APPEND_ENTRIES && message->append_entries.n_entries > 0) {
+        raft_free(message->append_entries.entries[0].batch);
+        raft_free(message->append_entries.entries);
+    } else if (message->type == RAFT_INSTALL_SNAPSHOT) {
+        raft_configuration_close(&message->install_snapshot.conf);
+        raft_free(message->install_snapshot.data.base);
+    }
 }
 
 static void log_open(struct log *l)
@@ -60,9 +72,9 @@ static void log_open(struct log *l)
         (void) fprintf(stderr, "%s\n", l->w.error.text);
         exit(1);
     }
-    transport_none_init(&l->transport);
+    transport_links_init(&l->links, &l->w.loop, &(struct replica_links) { 0 });
     config = (struct sealed_io_config) {
-        &l->w.loop, l->w.folder, l->highwater, l->w.keyring, &l->transport, 65536, state.snapshot_index, state.snapshot_term,
+        &l->w.loop, l->w.folder, l->highwater, l->w.keyring, &l->links.transport, 65536, state.snapshot_index, state.snapshot_term,
         l, on_turned, on_turned, on_failed, on_taken,
     };
     CHECK_OK(sealed_io_new(&config, &l->sealed, &l->w.error));
@@ -238,6 +250,174 @@ static void test_install(struct log *l)
     log_close(l);
 }
 
+static struct raft raft;
+
+/* As raft has them when it has started and committed nothing. */
+static void as_member(struct log *l, unsigned short state, raft_term term)
+{
+    raft = (struct raft) { .state = state, .current_term = term };
+    l->io->data = &raft;
+    n_received = 0;
+}
+
+static void deliver_snapshot(struct log *l, raft_term term, raft_index index)
+{
+    char address[] = "b";
+    struct raft_message m = { .type = RAFT_INSTALL_SNAPSHOT, .server_id = 2, .server_address = address };
+
+    m.install_snapshot.term = term;
+    m.install_snapshot.last_index = index;
+    m.install_snapshot.data = (struct raft_buffer) { raft_malloc(16), 16 };
+    sealed_on_recv(&l->sealed->inner, &m);
+    address[0] = 'x';
+}
+
+struct own_put {
+    struct log *l;
+    struct raft_io_snapshot_put req;
+    struct raft_snapshot *snapshot;
+    unsigned again, done;
+};
+
+/* The end of one may be the begin of the next, as in libraft. */
+static void on_own_put(struct raft_io_snapshot_put *req, int status)
+{
+    struct own_put *p = req->data;
+
+    CHECK(status == 0 || p->l->sealed->closing);
+    p->done++;
+    CHECK(n_received == 0);
+    if (p->again == 0)
+        return;
+    p->again--;
+    p->snapshot->index++;
+    CHECK(p->l->io->snapshot_put(p->l->io, 64, &p->req, p->snapshot, on_own_put) == 0);
+}
+
+static void test_guard(struct log *l)
+{
+    struct raft_buffer state = { "the whole state", 16 };
+    struct raft_snapshot snapshot = { .index = 101, .term = 5, .configuration_index = 1, .bufs = &state, .n_bufs = 1 };
+    struct own_put own = { .l = l, .snapshot = &snapshot, .again = 2 };
+    struct raft_io_snapshot_put put = { .data = l }, refused;
+
+    raft_configuration_init(&snapshot.configuration);
+    CHECK(raft_configuration_add(&snapshot.configuration, 1, "a", RAFT_VOTER) == 0);
+    log_open(l);
+    as_member(l, RAFT_FOLLOWER, 5);
+    own.req.data = &own;
+    CHECK(l->io->snapshot_put(l->io, 64, &own.req, &snapshot, on_own_put) == 0);
+    deliver_snapshot(l, 5, 200);
+    deliver_snapshot(l, 5, 300);
+    deliver_snapshot(l, 5, 250);
+    deliver_snapshot(l, 4, 900);
+    while (n_received < 1)
+        (void) uv_run(&l->w.loop, UV_RUN_ONCE);
+    CHECK(own.done == 3 && n_received == 1 && received[0].install_snapshot.last_index == 300);
+
+    l->put = 0;
+    snapshot.index = 300;
+    CHECK(l->io->snapshot_put(l->io, 0, &put, &snapshot, on_put) == 0); /* it is installed */
+    CHECK(l->io->snapshot_put(l->io, 64, &refused, &snapshot, on_put) == RAFT_BUSY);
+    deliver_snapshot(l, 5, 400);
+    CHECK(n_received == 1);
+    while (n_received < 2)
+        (void) uv_run(&l->w.loop, UV_RUN_ONCE);
+    CHECK(l->put == 1 && received[1].install_snapshot.last_index == 400);
+
+    snapshot.index = 301;
+    own.again = own.done = n_received = 0;
+    CHECK(l->io->snapshot_put(l->io, 64, &own.req, &snapshot, on_own_put) == 0);
+    deliver_snapshot(l, 5, 500); /* never delivered, but freed */
+    log_close(l);
+    raft_configuration_close(&snapshot.configuration);
+}
+
+/* types: one character for each entry, c a command, m a membership. */
+static void deliver_entries(struct log *l, raft_term term, raft_index previous, raft_term previous_term, raft_index commit, const char *types)
+{
+    struct raft_message m = { .type = RAFT_APPEND_ENTRIES, .server_id = 2, .server_address = "b" };
+    struct raft_append_entries *a = &m.append_entries;
+    struct raft_configuration c;
+    struct raft_buffer membership;
+    char *at;
+
+    raft_configuration_init(&c);
+    CHECK(raft_configuration_add(&c, 1, "a", RAFT_VOTER) == 0);
+    CHECK(raft_configuration_encode(&c, &membership) == 0);
+    raft_configuration_close(&c);
+    *a = (struct raft_append_entries) { 0, term, previous, previous_term, commit, NULL, (unsigned) strlen(types) };
+    if (a->n_entries > 0) {
+        a->entries = raft_malloc(a->n_entries * sizeof(a->entries[0]));
+        at = raft_malloc(a->n_entries * membership.len);
+        for (unsigned i = 0; i < a->n_entries; i++) {
+            a->entries[i] = (struct raft_entry) { .term = term, .type = types[i] == 'm' ? RAFT_CHANGE : RAFT_COMMAND,
+                                                  .buf = { at, membership.len }, .batch = i == 0 ? at : a->entries[0].batch };
+            memcpy(at, membership.base, membership.len);
+            if (types[i] == 'x') { /* no membership */
+                a->entries[i].type = RAFT_CHANGE;
+                memset(at + 1, 255, 8);
+            }
+            at += membership.len;
+        }
+    }
+    raft_free(membership.base);
+    sealed_on_recv(&l->sealed->inner, &m);
+}
+
+static void test_messages(struct log *l)
+{
+    const struct raft_append_entries *a = &received[0].append_entries;
+
+    log_open(l);
+    as_member(l, RAFT_FOLLOWER, 5);
+    deliver_entries(l, 5, 10, 4, 12, "cmccmmc");
+    CHECK(n_received == 4);
+    for (unsigned i = 0; i < 4; i++) {
+        static const struct { raft_index previous; raft_term term; unsigned n; } want[] = { { 10, 4, 1 }, { 11, 5, 3 }, { 14, 5, 1 }, { 15, 5, 2 } };
+        const struct raft_append_entries *part = &received[i].append_entries;
+
+        CHECK(part->prev_log_index == want[i].previous && part->prev_log_term == want[i].term && part->n_entries == want[i].n);
+        CHECK(part->leader_commit == 12 && part->term == 5);
+    }
+    n_received = 0;
+    deliver_entries(l, 5, 10, 4, 12, "mcc");
+    CHECK(n_received == 1 && a->n_entries == 3);
+    n_received = 0;
+    deliver_entries(l, 5, 10, 4, 12, "cxc");
+    CHECK(n_received == 0);
+
+    raft.commit_index = 100; /* what is committed stays so */
+    deliver_entries(l, 5, 10, 4, 500, "ccc");
+    CHECK(n_received == 1 && a->leader_commit == 100);
+    n_received = 0;
+    deliver_entries(l, 5, 98, 4, 500, "ccc");
+    CHECK(n_received == 1 && a->leader_commit == 500);
+
+    as_member(l, RAFT_LEADER, 5); /* two leaders */
+    deliver_entries(l, 5, 10, 4, 12, "cc");
+    deliver_snapshot(l, 5, 100);
+    CHECK(n_received == 0);
+    deliver_entries(l, 6, 10, 4, 12, "cc");
+    deliver_snapshot(l, 6, 100);
+    CHECK(n_received == 2);
+
+    as_member(l, RAFT_FOLLOWER, 5);
+    raft.commit_index = 100;
+    raft.trail.snapshot.index = 50;
+    raft.trail.snapshot.term = 3;
+    deliver_entries(l, 5, 50, 3, 100, "");
+    CHECK(n_received == 1 && !l->failure[0]);
+    deliver_entries(l, 4, 50, 2, 100, "");
+    CHECK(n_received == 2 && !l->failure[0]); /* libraft refuses it */
+    deliver_entries(l, 5, 49, 2, 100, "c");
+    CHECK(n_received == 2 && strstr(l->failure, "not the same log"));
+    deliver_entries(l, 5, 200, 5, 100, "c");
+    CHECK(n_received == 2);
+    l->failure[0] = 0;
+    log_close(l);
+}
+
 int main(void)
 {
     static struct log l;
@@ -246,6 +426,8 @@ int main(void)
     test_truncate(&l);
     test_old_metadata(&l);
     test_install(&l);
+    test_guard(&l);
+    test_messages(&l);
     world_done(&l.w, true);
     return 0;
 }

@@ -35,7 +35,8 @@ static int toy_snapshot(void *data, void **ret, size_t *ret_size)
     CHECK(*ret);
     memset(*ret, 0, 24);
     memcpy(*ret, TOY_MARKER, sizeof(TOY_MARKER));
-    memcpy((char *) *ret + 24, t->numbers, t->n * 8);
+    if (t->n > 0)
+        memcpy((char *) *ret + 24, t->numbers, t->n * 8);
     return 0;
 }
 
@@ -43,6 +44,8 @@ static int toy_restore(void *data, const void *snapshot, size_t size)
 {
     struct toy *t = data;
 
+    if (t->restores > 0 && --t->restores == 0)
+        return -ENOMEM;
     if (size < 24 || memcmp(snapshot, TOY_MARKER, sizeof(TOY_MARKER)) != 0)
         return -EBADMSG;
     free(t->numbers);
@@ -63,7 +66,19 @@ bool toy_is(const struct toy *t, uint64_t first, size_t n)
     return true;
 }
 
-void world_keys(struct world *w, uint32_t first, uint32_t last, uint32_t active)
+struct replica_machine toy_machine(struct toy *t)
+{
+    return (struct replica_machine) { t, toy_apply, toy_snapshot, toy_restore };
+}
+
+void toy_done(struct toy *t)
+{
+    free(t->numbers);
+    t->numbers = NULL;
+    t->n = t->room = 0;
+}
+
+void toy_keys(struct keyring *k, unsigned char salt, uint32_t first, uint32_t last, uint32_t active)
 {
     unsigned char keys[KEYRING_MAX][KEYRING_KEY_SIZE];
     uint32_t ids[KEYRING_MAX];
@@ -71,9 +86,14 @@ void world_keys(struct world *w, uint32_t first, uint32_t last, uint32_t active)
 
     for (uint32_t id = first; id <= last; id++, n++) {
         ids[n] = id;
-        memset(keys[n], (int) (id * 37), KEYRING_KEY_SIZE);
+        memset(keys[n], (int) (id * 37 + salt), KEYRING_KEY_SIZE);
     }
-    CHECK_OK(keyring_set(w->keyring, ids, keys, n, active));
+    CHECK_OK(keyring_set(k, ids, keys, n, active));
+}
+
+void world_keys(struct world *w, uint32_t first, uint32_t last, uint32_t active)
+{
+    toy_keys(w->keyring, 0, first, last, active);
 }
 
 void world_again(struct world *w, const char *base)
@@ -93,7 +113,7 @@ void world_again(struct world *w, const char *base)
         .id = 1,
         .address = "127.0.0.1:4242",
         .keyring = w->keyring,
-        .machine = { &w->toy, toy_apply, toy_snapshot, toy_restore },
+        .machine = toy_machine(&w->toy),
     };
 }
 
@@ -122,9 +142,7 @@ int world_open(struct world *w)
 {
     int r;
 
-    free(w->toy.numbers);
-    w->toy.numbers = NULL;
-    w->toy.n = w->toy.room = 0;
+    toy_done(&w->toy);
     w->error.text[0] = 0;
     r = replica_open(&w->config, on_change, w, &w->replica, &w->error);
     if (r < 0) {
@@ -146,7 +164,7 @@ void world_done(struct world *w, bool remove)
     world_close(w);
     CHECK(uv_loop_close(&w->loop) == 0);
     keyring_free(w->keyring);
-    free(w->toy.numbers);
+    toy_done(&w->toy);
     if (remove)
         remove_folder(w->base);
 }
@@ -165,7 +183,7 @@ static int wait_for(struct world *w, int *result)
     return *result;
 }
 
-static size_t command_fill(unsigned char *command, uint64_t number, size_t size)
+size_t toy_command(unsigned char *command, uint64_t number, size_t size)
 {
     memset(command, 0, size);
     memcpy(command, &number, 8);
@@ -180,7 +198,7 @@ int world_add(struct world *w, uint64_t number, size_t size)
     int result = INT32_MIN, r;
 
     CHECK(command);
-    (void) command_fill(command, number, size);
+    (void) toy_command(command, number, size);
     r = replica_propose(w->replica, command, size, on_result, &result);
     return r < 0 ? r : wait_for(w, &result);
 }
@@ -210,7 +228,7 @@ static void many_start(struct many *m)
         return;
     m->left--;
     m->flying++;
-    (void) command_fill(m->command, m->next++, m->size);
+    (void) toy_command(m->command, m->next++, m->size);
     CHECK_OK(replica_propose(m->w->replica, m->command, m->size, on_many, m));
 }
 
@@ -309,15 +327,16 @@ static bool same_names(const char *a, const char *b)
     return same;
 }
 
-void world_copy(const struct world *w, const char *to)
+void copy_running(const char *from, const char *to)
 {
-    char raft[1024];
+    char a[1024], b[1024];
 
-    (void) snprintf(raft, sizeof(raft), "%s/raft", to);
+    (void) snprintf(a, sizeof(a), "%s/raft", from);
+    (void) snprintf(b, sizeof(b), "%s/raft", to);
     do {
         remove_folder(to);
-        copy_folder(w->base, to);
-    } while (!same_names(w->folder, raft) || !same_names(raft, w->folder));
+        copy_folder(from, to);
+    } while (!same_names(a, b) || !same_names(b, a));
 }
 
 void remove_folder(const char *path)

@@ -13,8 +13,18 @@
 struct toy {
     uint64_t *numbers;
     size_t n, room;
-    unsigned applies; /* until one fails with -ENOMEM; 0: none does */
+    unsigned applies;  /* until one fails with -ENOMEM; 0: none does */
+    unsigned restores; /* the same */
 };
+
+struct replica_machine toy_machine(struct toy *t);
+/* Forgets all numbers. */
+void toy_done(struct toy *t);
+/* Fills a command with a number; the marker behind it when there is room. Returns size. */
+size_t toy_command(unsigned char *command, uint64_t number, size_t size);
+
+/* The keys FIRST to LAST; salt makes them others than those of other keyrings. */
+void toy_keys(struct keyring *k, unsigned char salt, uint32_t first, uint32_t last, uint32_t active);
 
 struct world {
     uv_loop_t loop;
@@ -49,6 +59,6 @@ int world_rewrite(struct world *w);
 bool toy_is(const struct toy *t, uint64_t first, size_t n);
 
 void copy_folder(const char *from, const char *to);
-/* Of a world that runs: raft_uv's workers may rename and remove files meanwhile. */
-void world_copy(const struct world *w, const char *to);
+/* Of a replica that runs (its files are in from and from/raft): raft_uv's workers may rename and remove files meanwhile. */
+void copy_running(const char *from, const char *to);
 void remove_folder(const char *path);

@@ -22,6 +22,14 @@ need_machine() {
     [[ -d $STATE/$1 && $1 != */* ]] || fail "unknown machine '$1': $(list_machines)"
 }
 
+need_machines() {
+    local machine
+    (($#)) || need_machine
+    for machine in "$@"; do
+        need_machine "$machine"
+    done
+}
+
 list_machines() {
     local machine list=
     for machine in $(known_machines); do
@@ -245,12 +253,17 @@ has_systemd() {
 }
 
 cmd_restart() {
-    need_machine "$@"
-    local machine=$1
-    if is_on "$machine"; then
-        power_off "$machine"
-    fi
-    boot_all "$machine" || fail "$machine did not boot; its console is in $STATE/$machine/console.log"
+    need_machines "$@"
+    local machine process stopping=()
+    for machine in "$@"; do
+        is_on "$machine" || continue
+        power_off "$machine" &
+        stopping+=($!)
+    done
+    for process in "${stopping[@]}"; do
+        wait "$process"
+    done
+    boot_all "$@" || fail "not all of $* booted; their consoles are in $STATE/*/console.log"
 }
 
 # A clean shutdown; the power goes when the machine does not manage it in time.
@@ -264,17 +277,21 @@ power_off() {
 }
 
 cmd_kill() {
-    need_machine "$@"
-    cut_power "$1"
+    need_machines "$@"
+    cut_power "$@"
 }
 
+# Of all of them in the same instant, before it is waited for any.
 cut_power() {
-    local cgroup
-    cgroup=$(machine_cgroup "$1")
-    [[ -d $cgroup ]] || return 0
-    echo 1 >"$cgroup/cgroup.kill"
-    wait_until 20 is_off "$1" || fail "$1 has processes that do not die"
-    remove_cgroup "$cgroup"
+    local machine cgroup
+    for machine in "$@"; do
+        cgroup=$(machine_cgroup "$machine")
+        [[ ! -d $cgroup ]] || echo 1 >"$cgroup/cgroup.kill"
+    done
+    for machine in "$@"; do
+        wait_until 20 is_off "$machine" || fail "$machine has processes that do not die"
+        remove_cgroup "$(machine_cgroup "$machine")"
+    done
 }
 
 remove_cgroup() {
@@ -315,15 +332,17 @@ cmd_run() {
     enter "$process" "$@"
 }
 
-# The command joins the machine's namespaces, and its cgroup, so that it dies with it.
+# The command joins the machine's namespaces, and its cgroup, so that it dies with it. A shell outside waits for it: nsenter itself would
+# stop when a machine that shuts down stops all its processes, never wait for the dead one, and so hold up the shutdown for 90 s.
 # shellcheck disable=SC2016 # expanded inside
 enter() {
     local process=$1
     shift
     exec env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin HOME=/root LANG=C.UTF-8 TERM="${TERM:-dumb}" \
-        nsenter --target "$process" --mount --uts --ipc --net --pid --root --wdns=/root -- \
-        /bin/sh -c 'echo 0 >/sys/fs/cgroup/init.scope/cgroup.procs &&
-            exec nsenter --cgroup=/proc/1/ns/cgroup -- setpriv --pdeathsig KILL -- "$@"' sandbox "$@"
+        nsenter --target "$process" --mount --uts --ipc --net --pid --no-fork --root --wdns=/root -- \
+        /bin/sh -c '/bin/sh -c "$0" sandbox "$@"; exit $?' '
+            echo 0 >/sys/fs/cgroup/init.scope/cgroup.procs &&
+            exec nsenter --cgroup=/proc/1/ns/cgroup -- setpriv --pdeathsig KILL -- "$@"' "$@"
 }
 
 cmd_shell() {

@@ -39,11 +39,17 @@ network_down() {
 
 # The cable stays in the machine, as with a broken switch: it notices only that nobody answers.
 cmd_cut() {
-    need_machine "$@"
-    ip -n "$INSTANCE" link set "$1" nomaster
+    need_machines "$@"
+    local machine
+    for machine in "$@"; do
+        ip -n "$INSTANCE" link set "$machine" nomaster
+    done
 }
 
 cmd_mend() {
-    need_machine "$@"
-    ip -n "$INSTANCE" link set "$1" master bridge
+    need_machines "$@"
+    local machine
+    for machine in "$@"; do
+        ip -n "$INSTANCE" link set "$machine" master bridge
+    done
 }

@@ -6,6 +6,8 @@
 #include "../test.h"
 
 #define ARENA_SIZE 65536
+
+unsigned fixture_changed;
 #define CREATED 1700000000000000
 
 static union {
@@ -80,12 +82,30 @@ Pb__Node *fixture_node(const char *id, uint64_t version, const char *hostname)
     node.meta = fixture_meta(id, version, CREATED + (int64_t) version);
     node.hostname = (char *) hostname;
     node.address = "m1.example:2377";
-    node.role = PB__ROLE__MANAGER;
+    node.role = PB__ROLE__WORKER;
     node.labels = one_label("rack", "7");
     node.n_labels = 1;
     node.certificate = bytes("-----BEGIN CERTIFICATE-----\n");
-    node.raft_id = 1;
     return arena_copy(&node, sizeof(node));
+}
+
+Pb__Node *fixture_manager(const char *id, uint64_t version, const char *hostname, uint64_t raft_id)
+{
+    Pb__Node *node = fixture_node(id, version, hostname);
+
+    node->role = PB__ROLE__MANAGER;
+    node->raft_id = raft_id;
+    return node;
+}
+
+const unsigned char *fixture_digest(unsigned n)
+{
+    static unsigned char digest[STORE_DIGEST_SIZE];
+
+    memset(digest, 'D', sizeof(digest));
+    for (unsigned i = 0; i < sizeof(n); i++)
+        digest[i] = (unsigned char) (n >> 8 * i);
+    return digest;
 }
 
 /* key: 32 characters, or "". */
@@ -138,6 +158,46 @@ Pb__Command fixture_create_command(Pb__Kind kind, Pb__Object *object)
     return command;
 }
 
+Pb__Command fixture_remove_node_command(const char *id, int64_t until, int64_t now)
+{
+    Pb__RemoveNode remove = PB__REMOVE_NODE__INIT;
+    Pb__Command command = PB__COMMAND__INIT;
+
+    remove.id = (char *) id;
+    remove.until = until;
+    remove.now = now;
+    command.what_case = PB__COMMAND__WHAT_REMOVE_NODE;
+    command.remove_node = arena_copy(&remove, sizeof(remove));
+    return command;
+}
+
+Pb__Command fixture_set_node_state_command(const char *id, Pb__NodeState state, int64_t since)
+{
+    Pb__SetNodeState set = PB__SET_NODE_STATE__INIT;
+    Pb__Command command = PB__COMMAND__INIT;
+
+    set.id = (char *) id;
+    set.state = state;
+    set.since = since;
+    command.what_case = PB__COMMAND__WHAT_SET_NODE_STATE;
+    command.set_node_state = arena_copy(&set, sizeof(set));
+    return command;
+}
+
+Pb__Command fixture_revoke_command(const char *id, const unsigned char digest[static STORE_DIGEST_SIZE], int64_t until, int64_t now)
+{
+    Pb__Revoke revoke = PB__REVOKE__INIT;
+    Pb__Command command = PB__COMMAND__INIT;
+
+    revoke.id = (char *) id;
+    revoke.certificate_digest = (ProtobufCBinaryData) { STORE_DIGEST_SIZE, arena_copy(digest, STORE_DIGEST_SIZE) };
+    revoke.until = until;
+    revoke.now = now;
+    command.what_case = PB__COMMAND__WHAT_REVOKE;
+    command.revoke = arena_copy(&revoke, sizeof(revoke));
+    return command;
+}
+
 int fixture_apply(struct store *s, const Pb__Command *command)
 {
     void *data;
@@ -146,7 +206,9 @@ int fixture_apply(struct store *s, const Pb__Command *command)
 
     CHECK_OK(command_encode(command, &data, &size));
     CHECK(size % 8 == 0 && size <= COMMAND_MAX);
-    r = store_apply(s, data, size);
+    fixture_changed = 0;
+    r = store_apply(s, data, size, &fixture_changed);
+    CHECK((r == 0) == (fixture_changed != 0));
     explicit_bzero(data, size);
     free(data);
     return r;
@@ -187,15 +249,31 @@ int fixture_put_node(struct store *s, const char *id, uint64_t version, const ch
     return r;
 }
 
-int fixture_remove_node(struct store *s, const char *id)
+int fixture_remove_node(struct store *s, const char *id, int64_t until, int64_t now)
 {
-    Pb__RemoveNode remove = PB__REMOVE_NODE__INIT;
-    Pb__Command command = PB__COMMAND__INIT;
+    Pb__Command command = fixture_remove_node_command(id, until, now);
+    int r = fixture_apply(s, &command);
 
-    remove.id = (char *) id;
-    command.what_case = PB__COMMAND__WHAT_REMOVE_NODE;
-    command.remove_node = &remove;
-    return fixture_apply(s, &command);
+    fixture_reset();
+    return r;
+}
+
+int fixture_set_node_state(struct store *s, const char *id, Pb__NodeState state, int64_t since)
+{
+    Pb__Command command = fixture_set_node_state_command(id, state, since);
+    int r = fixture_apply(s, &command);
+
+    fixture_reset();
+    return r;
+}
+
+int fixture_revoke(struct store *s, const char *id, const unsigned char digest[static STORE_DIGEST_SIZE], int64_t until, int64_t now)
+{
+    Pb__Command command = fixture_revoke_command(id, digest, until, now);
+    int r = fixture_apply(s, &command);
+
+    fixture_reset();
+    return r;
 }
 
 int fixture_put_cluster(struct store *s, const char *id, uint64_t version, const char *key, bool autolock)

@@ -11,10 +11,17 @@ static struct image base; /* a small state, made once */
 static void make_base(void)
 {
     _cleanup_(store_freep) struct store *s = store_new();
+    Pb__Command command;
     char id[STORE_ID_LEN + 1];
 
     CHECK_OK(fixture_put_cluster(s, fixture_id('a', 1, id), 0, "0123456789abcdef0123456789abcdef", true));
-    CHECK_OK(fixture_put_node(s, id, 0, "m1"));
+    CHECK_OK(fixture_put_node(s, id, 0, "w1"));
+    CHECK_OK(fixture_put_node(s, fixture_id('r', 1, id), 0, "removed"));
+    CHECK_OK(fixture_remove_node(s, id, 1000, 1));
+    CHECK_OK(fixture_revoke(s, fixture_id('a', 1, id), fixture_digest(1), 2000, 1));
+    command = fixture_put_node_command(fixture_manager(fixture_id('m', 1, id), 0, "m1", 1));
+    CHECK_OK(fixture_apply(s, &command));
+    fixture_reset();
     CHECK_OK(fixture_create(s, PB__KIND__SECRET, fixture_id('b', 2, id), "other", "data", 4));
     CHECK_OK(fixture_create(s, PB__KIND__CONFIG, id, "other", "data", 4));
     base = fixture_image(s);
@@ -23,17 +30,19 @@ static void make_base(void)
 static void try(const uint8_t *data, size_t size)
 {
     _cleanup_(store_freep) struct store *s = store_new(), *t = store_new();
+    unsigned changed = 0;
     int r;
 
     CHECK_OK(store_restore(s, base.data, base.size));
-    r = store_apply(s, data, size);
+    r = store_apply(s, data, size, &changed);
     CHECK(r <= 0 && r != -ENOMEM);
+    CHECK(store_n_managers(s) >= 1);
     if (r < 0)
-        CHECK(fixture_is(s, &base));
+        CHECK(changed == 0 && fixture_is(s, &base));
     else {
         _cleanup_(image_done) struct image after = fixture_image(s);
 
-        CHECK(!image_same(&after, &base));
+        CHECK(changed != 0 && !image_same(&after, &base));
         CHECK_OK(store_restore(t, after.data, after.size));
         CHECK(fixture_is(t, &after));
     }

@@ -10,8 +10,12 @@ static void walk(const struct store *s)
 {
     const Pb__Object *found;
 
-    for (size_t i = 0; i < store_n_nodes(s); i++)
-        CHECK(store_node(s, store_node_at(s, i)->meta->id) == store_node_at(s, i));
+    for (size_t i = 0; i < store_n_nodes(s); i++) {
+        const Pb__Node *node = store_node_at(s, i);
+
+        CHECK(store_node(s, node->meta->id) == node && !store_is_removed(s, node->meta->id));
+        CHECK(node->raft_id == 0 ? node->role != PB__ROLE__MANAGER : store_node_of_raft_id(s, node->raft_id) == node);
+    }
     for (int kind = PB__KIND__SECRET; kind <= PB__KIND__CONFIG; kind++)
         for (size_t i = 0; i < store_n_objects(s, kind); i++) {
             CHECK_OK(store_find_object(s, kind, store_object_at(s, kind, i)->meta->id, &found));
@@ -36,10 +40,17 @@ static void try(const uint8_t *data, size_t size)
     CHECK_OK(store_restore(t, image.data, image.size));
     CHECK(fixture_is(t, &image));
     walk(s);
-    while (store_n_nodes(s) > 0) {
-        memcpy(id, store_node_at(s, 0)->meta->id, sizeof(id));
-        CHECK_OK(fixture_remove_node(s, id));
+    for (size_t i = 0; i < store_n_nodes(s);) {
+        memcpy(id, store_node_at(s, i)->meta->id, sizeof(id));
+        if (store_node_at(s, i)->role == PB__ROLE__MANAGER) {
+            CHECK(fixture_remove_node(s, id, INT64_MAX, 1) == -EBUSY);
+            i++;
+        } else {
+            CHECK_OK(fixture_remove_node(s, id, INT64_MAX, 1));
+            CHECK(store_is_removed(s, id));
+        }
     }
+    CHECK(store_n_nodes(s) == store_n_managers(s));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

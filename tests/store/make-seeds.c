@@ -28,31 +28,34 @@ int main(int argc, char *argv[])
 {
     _cleanup_(store_freep) struct store *s = store_new();
     Pb__RemoveObject remove = PB__REMOVE_OBJECT__INIT;
-    Pb__RemoveNode remove_node = PB__REMOVE_NODE__INIT;
-    Pb__Command remove_command = PB__COMMAND__INIT;
+    Pb__Command commands[9];
     char id[STORE_ID_LEN + 1], id_b[STORE_ID_LEN + 1];
-    Pb__Command commands[6];
 
-    CHECK(argc == 8);
+    CHECK(argc == 1 + ELEMENTSOF(commands) + 1);
     (void) fixture_id('a', 1, id);
     (void) fixture_id('b', 2, id_b);
     commands[0] = fixture_put_cluster_command(fixture_cluster(id, 0, KEY, true));
-    commands[1] = fixture_put_node_command(fixture_node(id, 0, "m1"));
+    commands[0].put_cluster->cluster->retiring_unlock_key = commands[0].put_cluster->cluster->unlock_key;
+    commands[0].put_cluster->cluster->retiring_until = 99;
+    commands[0].put_cluster->cluster->old_ca_certificate = commands[0].put_cluster->cluster->ca_certificate;
+    commands[1] = fixture_put_node_command(fixture_manager(id_b, 0, "m2", 2));
     commands[2] = fixture_create_command(PB__KIND__SECRET, fixture_object(id, "secret", "data", 4));
     commands[3] = fixture_create_command(PB__KIND__CONFIG, fixture_object(id_b, "config", "data", 4));
-    remove.id = remove_node.id = id;
-    commands[4] = commands[5] = remove_command;
-    commands[4].what_case = PB__COMMAND__WHAT_REMOVE_NODE;
-    commands[4].remove_node = &remove_node;
-    commands[5].what_case = PB__COMMAND__WHAT_REMOVE_OBJECT;
-    commands[5].remove_object = &remove;
+    commands[4] = fixture_set_node_state_command(id_b, PB__NODE_STATE__DOWN, 1700000000000001);
+    commands[5] = fixture_revoke_command(id, fixture_digest(1), 1700000000000009, 5);
+    commands[6] = fixture_put_node_command(fixture_node(id, 0, "w1"));
+    commands[7] = fixture_remove_node_command(id, 1700000000000009, 5);
+    commands[8] = (Pb__Command) PB__COMMAND__INIT;
+    commands[8].what_case = PB__COMMAND__WHAT_REMOVE_OBJECT;
+    commands[8].remove_object = &remove;
+    remove.id = id;
     for (unsigned i = 0; i < ELEMENTSOF(commands); i++) {
         save_command(argv[1 + i], &commands[i]);
-        if (i < 4)
+        if (i < 8)
             CHECK_OK(fixture_apply(s, &commands[i]));
     }
     struct image image = fixture_image(s);
-    save(argv[7], image.data, image.size);
+    save(argv[1 + ELEMENTSOF(commands)], image.data, image.size);
     image_done(&image);
     return 0;
 }

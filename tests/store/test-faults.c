@@ -10,6 +10,7 @@
 
 #define SECRET "SeCrEt-marker-in-32-bytes-of-it!"
 #define SECRET_LEN 32
+#define COMMANDS_MAX 12
 
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t n, size_t size);
@@ -69,13 +70,18 @@ static struct store *filled(void)
     char id[STORE_ID_LEN + 1], name[16];
 
     CHECK(s);
-    CHECK_OK(fixture_put_cluster(s, id_a, 0, SECRET, true));
+    Pb__Cluster *cluster = fixture_cluster(id_a, 0, SECRET, true);
+    cluster->next_unlock_key = cluster->retiring_unlock_key = cluster->old_ca_key = cluster->unlock_key;
+    Pb__Command command = fixture_put_cluster_command(cluster);
+    CHECK_OK(fixture_apply(s, &command));
+    fixture_reset();
     CHECK_OK(fixture_put_node(s, id_a, 0, SECRET));
     for (unsigned i = 0; i < 8; i++) { /* so that the next one needs more room */
         (void) snprintf(name, sizeof(name), "s%u", i);
         CHECK_OK(fixture_create(s, PB__KIND__SECRET, fixture_id('k', i, id), name, SECRET, SECRET_LEN));
         CHECK_OK(fixture_create(s, PB__KIND__CONFIG, fixture_id('k', i, id), name, SECRET, SECRET_LEN));
         CHECK_OK(fixture_put_node(s, fixture_id('k', i, id), 0, SECRET));
+        CHECK_OK(fixture_revoke(s, fixture_id('v', i, id), (const unsigned char *) SECRET, 10 + i, 1));
     }
     return s;
 }
@@ -88,10 +94,9 @@ static struct image encoded(const Pb__Command *command)
     return image;
 }
 
-static unsigned n_commands(struct image ret[static 8])
+static unsigned n_commands(struct image ret[static COMMANDS_MAX])
 {
     Pb__RemoveObject remove = PB__REMOVE_OBJECT__INIT;
-    Pb__RemoveNode remove_node = PB__REMOVE_NODE__INIT;
     Pb__Command command;
     char id[STORE_ID_LEN + 1];
     unsigned n = 0;
@@ -106,16 +111,22 @@ static unsigned n_commands(struct image ret[static 8])
     ret[n++] = encoded(&command);
     command = fixture_create_command(PB__KIND__CONFIG, fixture_object(id_b, "new", SECRET, SECRET_LEN));
     ret[n++] = encoded(&command);
-    command = (Pb__Command) PB__COMMAND__INIT;
-    command.what_case = PB__COMMAND__WHAT_REMOVE_NODE;
-    remove_node.id = id_a;
-    command.remove_node = &remove_node;
+    command = fixture_remove_node_command(id_a, 0, 0);
+    ret[n++] = encoded(&command);
+    command = fixture_remove_node_command(id_a, 100, 12); /* some of the revocations go */
+    ret[n++] = encoded(&command);
+    command = fixture_set_node_state_command(id_a, PB__NODE_STATE__READY, 7);
+    ret[n++] = encoded(&command);
+    command = fixture_revoke_command(id_b, (const unsigned char *) SECRET, 100, 1);
+    ret[n++] = encoded(&command);
+    command = fixture_revoke_command(id_b, (const unsigned char *) SECRET, 5, 20); /* it has ended itself */
     ret[n++] = encoded(&command);
     command = (Pb__Command) PB__COMMAND__INIT;
     command.what_case = PB__COMMAND__WHAT_REMOVE_OBJECT;
     remove.id = (char *) fixture_id('k', 3, id);
     command.remove_object = &remove;
     ret[n++] = encoded(&command);
+    CHECK(n < COMMANDS_MAX);
     fixture_reset();
     return n;
 }
@@ -127,10 +138,10 @@ static void test_apply(const struct image *command)
     unsigned n = 0;
     int r;
 
-    CHECK_OK(store_apply(t, command->data, command->size));
+    CHECK_OK(store_apply(t, command->data, command->size, NULL));
     for (;; n++) {
         countdown = n;
-        r = store_apply(s, command->data, command->size);
+        r = store_apply(s, command->data, command->size, NULL);
         bool reached = countdown < 0;
         countdown = -1;
         if (!reached)
@@ -188,6 +199,8 @@ static void test_refused(void)
     CHECK(fixture_create(s, PB__KIND__SECRET, id_b, "s1", SECRET, SECRET_LEN) == -EEXIST);
     CHECK(fixture_put_cluster(s, id_a, 77, SECRET, true) == -ESTALE);
     CHECK(fixture_put_node(s, id_a, 77, SECRET) == -ESTALE);
+    CHECK_OK(fixture_remove_node(s, id_a, 100, 1));
+    CHECK(fixture_put_node(s, id_a, 0, SECRET) == -EEXIST);
     CHECK(fixture_create(s, PB__KIND__SECRET, id_b, "-", SECRET, SECRET_LEN) == -EINVAL);
     ((uint8_t *) image.data)[9] = 1; /* the version: then nearly all objects are newer than the store */
     CHECK(store_restore(s, image.data, image.size) == -EBADMSG);
@@ -208,7 +221,7 @@ static void test_detector(void)
 
 int main(void)
 {
-    struct image commands[8];
+    struct image commands[COMMANDS_MAX];
     unsigned n;
 
     (void) fixture_id('a', 1, id_a);

@@ -5,6 +5,7 @@
 
 #include "../test.h"
 #include "fixture.h"
+#include "store/frame.h"
 
 static char id_a[STORE_ID_LEN + 1], id_b[STORE_ID_LEN + 1];
 
@@ -36,7 +37,7 @@ static struct bytes frame(const char *magic, const struct bytes *body)
     struct bytes f = {};
 
     append(&f, magic, 3);
-    append(&f, "\1", 1);
+    append(&f, "\2", 1);
     append(&f, &(uint8_t[4]) { (uint8_t) body->size, (uint8_t) (body->size >> 8) }, 4);
     append(&f, body->data, body->size);
     while (f.size % 8 != 0)
@@ -48,7 +49,7 @@ static int apply_body(struct store *s, const struct bytes *body)
 {
     struct bytes f = frame("swc", body);
 
-    return store_apply(s, f.data, f.size);
+    return store_apply(s, f.data, f.size, NULL);
 }
 
 /* Meta { id = id_a } and whatever follows it. */
@@ -147,6 +148,11 @@ static void test_unknown_fields(void)
     CHECK(apply_body(s, &body) == -EBADMSG);
     append_field(&body, 15, "x", 1);
     CHECK(apply_body(s, &body) == -EBADMSG);
+    for (unsigned number = 1; number <= 7; number++) {
+        body = (struct bytes) {};
+        append_field(&body, number, "\x78\x01", 2);
+        CHECK(apply_body(s, &body) == -EBADMSG);
+    }
     /* … what an object holds is kept */
     body = create(&o, "", 0, "", 0);
     CHECK_OK(apply_body(s, &body));
@@ -159,7 +165,7 @@ static void test_unknown_fields(void)
 static int refuse(struct store *s, const uint8_t *frame, size_t size, bool snapshot)
 {
     _cleanup_(image_done) struct image before = fixture_image(s);
-    int r = snapshot ? store_restore(s, frame, size) : store_apply(s, frame, size);
+    int r = snapshot ? store_restore(s, frame, size) : store_apply(s, frame, size, NULL);
 
     CHECK(r < 0 && fixture_is(s, &before));
     return r;
@@ -178,7 +184,7 @@ static void test_header(struct store *s, const uint8_t *good, size_t size, bool 
             memcpy(frame, good, size);
             frame[i] ^= (uint8_t) (1U << bit);
             int r = refuse(s, frame, size, snapshot);
-            CHECK(r == (i == 3 && frame[3] > 1 ? -EPROTONOSUPPORT : -EBADMSG));
+            CHECK(r == (i == 3 && frame[3] > 2 ? -EPROTONOSUPPORT : -EBADMSG));
         }
     for (size_t n = 0; n < size; n++)
         CHECK(refuse(s, good, n, snapshot) == -EBADMSG);
@@ -192,7 +198,7 @@ static void test_header(struct store *s, const uint8_t *good, size_t size, bool 
     memset(frame + size, 0, 8);
     CHECK(refuse(s, frame, size + 8, snapshot) == -EBADMSG);
     /* newer, whatever else it looks like */
-    memcpy(frame, "sws\2", 4);
+    memcpy(frame, "sws\3", 4);
     frame[2] = good[2];
     CHECK(refuse(s, frame, 8, snapshot) == -EPROTONOSUPPORT);
 }
@@ -208,7 +214,7 @@ static void test_headers(void)
     image = fixture_image(s);
     test_header(s, image.data, image.size, true);
     CHECK(store_restore(s, f.data, f.size) == -EBADMSG);
-    CHECK(store_apply(s, image.data, image.size) == -EBADMSG);
+    CHECK(store_apply(s, image.data, image.size, NULL) == -EBADMSG);
 }
 
 /* Any flipped bit in a snapshot's body is refused or gives another valid state that round-trips; never anything between. */
@@ -221,6 +227,9 @@ static void test_snapshot_bits(void)
     CHECK_OK(fixture_put_cluster(s, id_a, 0, "0123456789abcdef0123456789abcdef", true));
     CHECK_OK(fixture_put_node(s, id_b, 0, "m1"));
     CHECK_OK(fixture_create(s, PB__KIND__SECRET, id_a, "secret", "data", 4));
+    CHECK_OK(fixture_put_node(s, id_a, 0, "w"));
+    CHECK_OK(fixture_remove_node(s, id_a, 9, 1));
+    CHECK_OK(fixture_revoke(s, id_a, fixture_digest(1), 9, 1));
     CHECK_OK(fixture_create(s, PB__KIND__CONFIG, id_b, "config", "data", 4));
     image = fixture_image(s);
     for (size_t i = 8; i < image.size; i++)
@@ -235,6 +244,181 @@ static void test_snapshot_bits(void)
             *byte ^= (uint8_t) (1U << bit);
         }
     CHECK(refused > 1000);
+}
+
+/* Frames of version 1 are read, but not with what came later. */
+static struct bytes as_version_1(const void *frame, size_t size)
+{
+    struct bytes old = {};
+
+    append(&old, frame, size);
+    CHECK(old.data[3] == 2);
+    old.data[3] = 1;
+    return old;
+}
+
+static int apply_as_version_1(struct store *s, Pb__Command command)
+{
+    struct bytes old;
+    void *data;
+    size_t size;
+
+    CHECK_OK(command_encode(&command, &data, &size));
+    fixture_reset();
+    old = as_version_1(data, size);
+    free(data);
+    return store_apply(s, old.data, old.size, NULL);
+}
+
+static void test_version_1(void)
+{
+    _cleanup_(store_freep) struct store *s = store_new(), *t = store_new();
+    _cleanup_(image_done) struct image image = {};
+    struct bytes old;
+
+    CHECK_OK(apply_as_version_1(s, fixture_put_node_command(fixture_node(id_a, 0, "w"))));
+    CHECK_OK(apply_as_version_1(s, fixture_put_node_command(fixture_node(id_b, 0, "w"))));
+    CHECK(apply_as_version_1(s, fixture_set_node_state_command(id_a, PB__NODE_STATE__READY, 1)) == -EBADMSG);
+    CHECK(apply_as_version_1(s, fixture_revoke_command(id_a, fixture_digest(1), 2, 1)) == -EBADMSG);
+    CHECK(apply_as_version_1(s, fixture_remove_node_command(id_a, 2, 0)) == -EBADMSG);
+    CHECK(apply_as_version_1(s, fixture_remove_node_command(id_a, 0, 2)) == -EBADMSG);
+    image = fixture_image(s);
+    old = as_version_1(image.data, image.size);
+    CHECK_OK(store_restore(t, old.data, old.size));
+    CHECK(fixture_is(t, &image));
+    CHECK_OK(apply_as_version_1(s, fixture_remove_node_command(id_a, 0, 0)));
+    CHECK(!store_is_removed(s, id_a) && !store_node(s, id_a));
+
+    CHECK_OK(fixture_revoke(t, id_a, fixture_digest(1), 2, 1));
+    image_done(&image);
+    image = fixture_image(t);
+    old = as_version_1(image.data, image.size);
+    CHECK(store_restore(s, old.data, old.size) == -EBADMSG);
+}
+
+/* Revocation { id, digest of `fill`s, until } and whatever follows. */
+static struct bytes revocation(const char *id, char fill, size_t digest_size, uint8_t until, const char *more, size_t more_size)
+{
+    char digest[64];
+    struct bytes b = {};
+
+    memset(digest, fill, sizeof(digest));
+    if (*id)
+        append_field(&b, 1, id, strlen(id));
+    if (digest_size > 0)
+        append_field(&b, 2, digest, digest_size);
+    if (until > 0)
+        append(&b, &(uint8_t[2]) { 0x18, until }, 2);
+    append(&b, more, more_size);
+    return b;
+}
+
+/* A node with id_b, and these. */
+static int restore_revocations(const struct bytes *first, const struct bytes *second)
+{
+    _cleanup_(store_freep) struct store *s = store_new();
+    struct bytes body = {}, m = {}, n = {}, f;
+
+    append(&body, "\x08\x02", 2);
+    append_field(&m, 1, id_b, STORE_ID_LEN);
+    append(&m, "\x10\x01", 2);
+    append_field(&n, 1, m.data, m.size);
+    append_field(&body, 3, n.data, n.size);
+    append_field(&body, 6, first->data, first->size);
+    if (second)
+        append_field(&body, 6, second->data, second->size);
+    f = frame("sws", &body);
+    int r = store_restore(s, f.data, f.size);
+    CHECK(r == 0 || store_n_nodes(s) == 0);
+    return r;
+}
+
+static void test_snapshot_revocations(void)
+{
+    struct bytes tombstone = revocation(id_a, 0, 0, 5, "", 0), low = revocation(id_b, 'd', 32, 5, "", 0);
+    struct bytes high = revocation(id_a, 'e', 32, 0, "", 0), other = revocation(id_a, 'd', 32, 5, "", 0), bad;
+
+    CHECK_OK(restore_revocations(&tombstone, NULL));
+    CHECK_OK(restore_revocations(&tombstone, &low));
+    CHECK_OK(restore_revocations(&low, &high));
+    CHECK_OK(restore_revocations(&other, &low));
+    /* in another order, or twice */
+    CHECK(restore_revocations(&low, &tombstone) == -EBADMSG);
+    CHECK(restore_revocations(&high, &low) == -EBADMSG);
+    CHECK(restore_revocations(&low, &other) == -EBADMSG);
+    CHECK(restore_revocations(&tombstone, &tombstone) == -EBADMSG);
+    CHECK(restore_revocations(&low, &low) == -EBADMSG);
+    /* of a node that is there */
+    bad = revocation(id_b, 0, 0, 5, "", 0);
+    CHECK(restore_revocations(&bad, NULL) == -EBADMSG);
+    CHECK(restore_revocations(&tombstone, &bad) == -EBADMSG);
+    bad = revocation(id_a, 'd', 31, 5, "", 0);
+    CHECK(restore_revocations(&bad, NULL) == -EBADMSG);
+    bad = revocation(id_a, 'd', 33, 5, "", 0);
+    CHECK(restore_revocations(&bad, NULL) == -EBADMSG);
+    bad = revocation("", 'd', 32, 5, "", 0);
+    CHECK(restore_revocations(&bad, NULL) == -EBADMSG);
+    bad = revocation("short", 0, 0, 5, "", 0);
+    CHECK(restore_revocations(&bad, NULL) == -EBADMSG);
+    /* before 1970, and a field that this version does not know */
+    bad = revocation(id_a, 0, 0, 0, "\x18\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 11);
+    CHECK(restore_revocations(&bad, NULL) == -EBADMSG);
+    bad = revocation(id_a, 0, 0, 5, "\x78\x01", 2);
+    CHECK(restore_revocations(&bad, NULL) == -EBADMSG);
+}
+
+static void test_snapshot_many_revocations(void)
+{
+    _cleanup_(store_freep) struct store *s = store_new();
+    Pb__Revocation items[STORE_REVOCATIONS_MAX + 1], *pointers[STORE_REVOCATIONS_MAX + 1];
+    static char ids[STORE_REVOCATIONS_MAX + 1][STORE_ID_LEN + 1];
+    Pb__Snapshot snapshot = PB__SNAPSHOT__INIT;
+    void *data;
+    size_t size;
+
+    for (unsigned i = 0; i <= STORE_REVOCATIONS_MAX; i++) {
+        pb__revocation__init(&items[i]);
+        items[i].id = (char *) fixture_id('t', i, ids[i]);
+        pointers[i] = &items[i];
+    }
+    snapshot.revocations = pointers;
+    for (unsigned over = 0; over < 2; over++) {
+        snapshot.n_revocations = STORE_REVOCATIONS_MAX + over;
+        CHECK_OK(frame_encode("sws", &snapshot.base, FRAME_MAX, &data, &size));
+        CHECK(store_restore(s, data, size) == (over ? -EBADMSG : 0));
+        free(data);
+    }
+    CHECK(store_is_removed(s, ids[0]) && store_is_removed(s, ids[STORE_REVOCATIONS_MAX - 1]));
+}
+
+static int restore_raft_ids(uint8_t first, uint8_t second)
+{
+    _cleanup_(store_freep) struct store *s = store_new();
+    const char *ids[] = { id_a, id_b };
+    uint8_t raft_ids[] = { first, second };
+    struct bytes body = {}, m, n;
+
+    append(&body, "\x08\x02", 2);
+    for (unsigned i = 0; i < 2; i++) {
+        m = n = (struct bytes) {};
+        append_field(&m, 1, ids[i], STORE_ID_LEN);
+        append(&m, "\x10\x01", 2);
+        append_field(&n, 1, m.data, m.size);
+        append(&n, "\x20\x01", 2); /* a manager */
+        if (raft_ids[i] > 0)
+            append(&n, &(uint8_t[2]) { 0x50, raft_ids[i] }, 2);
+        append_field(&body, 3, n.data, n.size);
+    }
+    struct bytes f = frame("sws", &body);
+    return store_restore(s, f.data, f.size);
+}
+
+static void test_snapshot_raft_ids(void)
+{
+    CHECK_OK(restore_raft_ids(1, 2));
+    CHECK_OK(restore_raft_ids(2, 1));
+    CHECK(restore_raft_ids(1, 1) == -EBADMSG);
+    CHECK(restore_raft_ids(1, 0) == -EBADMSG);
 }
 
 static int restore_nodes(const char *first, const char *second, uint64_t first_version, uint64_t second_version)
@@ -293,15 +477,15 @@ static void test_command_limit(void)
     command = fixture_create_command(PB__KIND__CONFIG, fixture_object(id_a, "x", data, edge));
     CHECK_OK(command_encode(&command, &encoded, &size));
     CHECK(size == COMMAND_MAX);
-    CHECK(store_apply(s, encoded, size) == -EMSGSIZE);
+    CHECK(store_apply(s, encoded, size, NULL) == -EMSGSIZE);
     frame = encoded;
-    CHECK(frame[0] == 's' && frame[3] == 1);
+    CHECK(frame[0] == 's' && frame[3] == 2);
     free(encoded);
     encoded = NULL;
     command = fixture_create_command(PB__KIND__CONFIG, fixture_object(id_a, "x", data, edge + 8));
     CHECK(command_encode(&command, &encoded, &size) == -EMSGSIZE && !encoded);
-    memcpy(data, "swc\1\0\xc0\x10", 7); /* as long as a command cannot be */
-    CHECK(store_apply(s, data, sizeof(data)) == -EBADMSG);
+    memcpy(data, "swc\2\0\xc0\x10", 7); /* as long as a command cannot be */
+    CHECK(store_apply(s, data, sizeof(data), NULL) == -EBADMSG);
     fixture_reset();
 }
 
@@ -314,6 +498,10 @@ int main(void)
     test_headers();
     test_snapshot_bits();
     test_snapshot_rules();
+    test_version_1();
+    test_snapshot_revocations();
+    test_snapshot_many_revocations();
+    test_snapshot_raft_ids();
     test_command_limit();
     return 0;
 }

@@ -9,7 +9,8 @@
 
 #define IDS 12
 #define NAMES 9
-#define ROUNDS 20000
+#define DIGESTS 8
+#define ROUNDS 40000
 
 struct model_object {
     bool exists;
@@ -20,7 +21,10 @@ struct model_object {
 
 struct model_node {
     bool exists;
-    uint64_t version;
+    uint64_t version, raft_id;
+    bool manages;
+    Pb__NodeState state;
+    int64_t state_since;
     char hostname[16];
 };
 
@@ -29,6 +33,7 @@ static struct {
     bool autolock;
     struct model_object objects[2][IDS];
     struct model_node nodes[IDS];
+    int64_t now, removed_until[IDS], revoked_until[DIGESTS]; /* 0: not */
 } model;
 
 static uint64_t random_state = 88172645463325252;
@@ -60,9 +65,13 @@ static int model_put_cluster(uint64_t version, bool autolock)
     return 0;
 }
 
-static int model_put_node(unsigned id, uint64_t version, const char *hostname)
+static int model_put_node(unsigned id, uint64_t version, const char *hostname, bool manages, uint64_t raft_id)
 {
     struct model_node *n = &model.nodes[id];
+    unsigned managers = 0;
+
+    if (manages && raft_id == 0)
+        return -EINVAL;
 
     if (!n->exists && version != 0)
         return -ENOENT;
@@ -70,7 +79,19 @@ static int model_put_node(unsigned id, uint64_t version, const char *hostname)
         return -EEXIST;
     if (n->exists && version != n->version)
         return -ESTALE;
-    n->exists = true;
+    if (!n->exists && model.removed_until[id] > 0)
+        return -EEXIST;
+    for (unsigned i = 0; i < IDS; i++) {
+        if (i != id && model.nodes[i].exists && raft_id != 0 && model.nodes[i].raft_id == raft_id)
+            return -EEXIST;
+        managers += model.nodes[i].exists && model.nodes[i].manages;
+    }
+    if (n->exists && n->manages && !manages && managers == 1)
+        return -EBUSY;
+    if (!n->exists)
+        *n = (struct model_node) { .exists = true };
+    n->manages = manages;
+    n->raft_id = raft_id;
     n->version = ++model.version;
     (void) snprintf(n->hostname, sizeof(n->hostname), "%s", hostname);
     return 0;
@@ -99,6 +120,97 @@ static int model_remove(bool *exists)
     return 0;
 }
 
+static void model_forget(void)
+{
+    for (unsigned i = 0; i < IDS; i++)
+        if (model.removed_until[i] < model.now)
+            model.removed_until[i] = 0;
+    for (unsigned i = 0; i < DIGESTS; i++)
+        if (model.revoked_until[i] < model.now)
+            model.revoked_until[i] = 0;
+}
+
+static int model_remove_node(unsigned id, int64_t until)
+{
+    if (model.nodes[id].exists && model.nodes[id].manages)
+        return -EBUSY;
+    int r = model_remove(&model.nodes[id].exists);
+    if (r < 0)
+        return r;
+    model.removed_until[id] = until;
+    model_forget();
+    return 0;
+}
+
+static int model_set_node_state(unsigned id, Pb__NodeState state)
+{
+    if (!model.nodes[id].exists)
+        return -ENOENT;
+    model.nodes[id].state = state;
+    model.nodes[id].state_since = model.now;
+    model.version++;
+    return 0;
+}
+
+static int model_revoke(unsigned digest, int64_t until)
+{
+    if (model.revoked_until[digest] < until)
+        model.revoked_until[digest] = until;
+    model_forget();
+    model.version++;
+    return 0;
+}
+
+static int put_node(struct store *s, const char *id, uint64_t version, const char *hostname, bool manages, uint64_t raft_id)
+{
+    Pb__Node *node = fixture_manager(id, version, hostname, raft_id);
+    Pb__Command command = fixture_put_node_command(node);
+    int r;
+
+    node->role = manages ? PB__ROLE__MANAGER : PB__ROLE__WORKER;
+    node->state = PB__NODE_STATE__UNKNOWN;
+    r = fixture_apply(s, &command);
+    fixture_reset();
+    return r;
+}
+
+/* One command about members, to the model and to both stores. */
+static int member_step(struct store *a, struct store *b)
+{
+    unsigned id = number(IDS), what = number(16), raft_id = number(3) == 0 ? 0 : number(IDS), digest = number(DIGESTS);
+    const struct model_node *n = &model.nodes[id];
+    int64_t until = model.now + (int64_t) number(40) - 4;
+    char id_text[STORE_ID_LEN + 1], hostname[16];
+    bool manages = number(2) == 0;
+    uint64_t version;
+    int expected, r;
+
+    model.now++;
+    (void) fixture_id('n', id, id_text);
+    (void) snprintf(hostname, sizeof(hostname), "%u", number(100000));
+    if (what < 8) {
+        version = number(4) == 0 ? number(50) : n->exists ? n->version : 0;
+        expected = model_put_node(id, version, hostname, manages, raft_id);
+        r = put_node(a, id_text, version, hostname, manages, raft_id);
+        CHECK(r == put_node(b, id_text, version, hostname, manages, raft_id));
+    } else if (what < 11) {
+        expected = model_remove_node(id, until);
+        r = fixture_remove_node(a, id_text, until, model.now);
+        CHECK(r == fixture_remove_node(b, id_text, until, model.now));
+    } else if (what < 14) {
+        expected = model_set_node_state(id, (Pb__NodeState) (what - 11));
+        r = fixture_set_node_state(a, id_text, (Pb__NodeState) (what - 11), model.now);
+        CHECK(r == fixture_set_node_state(b, id_text, (Pb__NodeState) (what - 11), model.now));
+    } else {
+        (void) fixture_id('n', digest, id_text);
+        expected = model_revoke(digest, until);
+        r = fixture_revoke(a, id_text, fixture_digest(digest), until, model.now);
+        CHECK(r == fixture_revoke(b, id_text, fixture_digest(digest), until, model.now));
+    }
+    CHECK(r == expected);
+    return r;
+}
+
 /* One command, to the model and to both stores. */
 static int step(struct store *a, struct store *b)
 {
@@ -107,6 +219,8 @@ static int step(struct store *a, struct store *b)
     uint64_t version;
     int expected, r;
 
+    if (number(2) == 0)
+        return member_step(a, b);
     (void) fixture_id(kind ? 'q' : 'd', id * 5 % IDS, id_text);
     (void) snprintf(data, sizeof(data), "%u", number(100000));
     if (what < 2) {
@@ -115,18 +229,7 @@ static int step(struct store *a, struct store *b)
         (void) fixture_id('s', 1, id_text);
         r = fixture_put_cluster(a, id_text, version, "0123456789abcdef0123456789abcdef", kind == 1);
         CHECK(r == fixture_put_cluster(b, id_text, version, "0123456789abcdef0123456789abcdef", kind == 1));
-    } else if (what < 5) {
-        version = number(4) == 0 ? number(50) : model.nodes[id].exists ? model.nodes[id].version : 0;
-        (void) fixture_id('n', id, id_text);
-        expected = model_put_node(id, version, data);
-        r = fixture_put_node(a, id_text, version, data);
-        CHECK(r == fixture_put_node(b, id_text, version, data));
-    } else if (what < 6) {
-        (void) fixture_id('n', id, id_text);
-        expected = model_remove(&model.nodes[id].exists);
-        r = fixture_remove_node(a, id_text);
-        CHECK(r == fixture_remove_node(b, id_text));
-    } else if (what < 12) {
+    } else if (what < 9) {
         expected = model_create(kind, id, name, data);
         r = fixture_create(a, (Pb__Kind) kind, id_text, name_of(name, text), data, strlen(data));
         CHECK(r == fixture_create(b, (Pb__Kind) kind, id_text, name_of(name, text), data, strlen(data)));
@@ -163,9 +266,19 @@ static void compare_objects(const struct store *s, unsigned kind)
         CHECK(strcmp(store_object_at(s, (Pb__Kind) kind, i - 1)->name, store_object_at(s, (Pb__Kind) kind, i)->name) < 0);
 }
 
+static void compare_revocations(const struct store *s)
+{
+    char id_text[STORE_ID_LEN + 1];
+
+    for (unsigned id = 0; id < IDS; id++)
+        CHECK(store_is_removed(s, fixture_id('n', id, id_text)) == (model.removed_until[id] > 0));
+    for (unsigned digest = 0; digest < DIGESTS; digest++)
+        CHECK(store_is_revoked(s, fixture_digest(digest)) == (model.revoked_until[digest] > 0));
+}
+
 static void compare(const struct store *s)
 {
-    size_t n = 0;
+    size_t n = 0, managers = 0;
 
     CHECK(!store_cluster(s) == (model.cluster_version == 0));
     if (store_cluster(s))
@@ -178,10 +291,15 @@ static void compare(const struct store *s)
         if (!node)
             continue;
         CHECK(node->meta->version == model.nodes[id].version && strcmp(node->hostname, model.nodes[id].hostname) == 0);
+        CHECK((node->role == PB__ROLE__MANAGER) == model.nodes[id].manages && node->raft_id == model.nodes[id].raft_id);
+        CHECK(node->state == model.nodes[id].state && node->state_since == model.nodes[id].state_since);
+        CHECK(node->raft_id == 0 || store_node_of_raft_id(s, node->raft_id) == node);
         CHECK(store_node_at(s, n) == node);
+        managers += model.nodes[id].manages;
         n++;
     }
-    CHECK(store_n_nodes(s) == n);
+    CHECK(store_n_nodes(s) == n && store_n_managers(s) == managers);
+    compare_revocations(s);
     compare_objects(s, 0);
     compare_objects(s, 1);
 }
@@ -191,6 +309,7 @@ int main(void)
     _cleanup_(store_freep) struct store *a = store_new(), *b = store_new();
     unsigned done = 0, refused = 0;
 
+    model.now = 10;
     for (unsigned i = 0; i < ROUNDS; i++) {
         int r = step(a, b);
 

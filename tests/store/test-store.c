@@ -67,6 +67,8 @@ static void short_worker_secret(Pb__Cluster *c) { c->worker_secret.len = 15; }
 static void no_manager_secret(Pb__Cluster *c) { c->manager_secret.len = 0; }
 static void short_key(Pb__Cluster *c) { c->unlock_key.len = 31; }
 static void short_next_key(Pb__Cluster *c) { c->next_unlock_key = (ProtobufCBinaryData) { 1, filler }; }
+static void short_retiring_key(Pb__Cluster *c) { c->retiring_unlock_key = (ProtobufCBinaryData) { 31, filler }; }
+static void retiring_before_time(Pb__Cluster *c) { c->retiring_until = -1; }
 static void no_meta(Pb__Cluster *c) { c->meta = NULL; }
 static void bad_id(Pb__Cluster *c) { c->meta->id = "0123456789abcdefghijklmnO"; }
 static void short_id(Pb__Cluster *c) { c->meta->id = "0123456789abcdefghijklmn"; }
@@ -74,28 +76,37 @@ static void long_id(Pb__Cluster *c) { c->meta->id = "0123456789abcdefghijklmnop"
 static void before_time(Pb__Cluster *c) { c->meta->created = -1; }
 static void big_ca_key(Pb__Cluster *c) { c->ca_key = (ProtobufCBinaryData) { STORE_KEY_MAX + 1, filler }; }
 static void big_ca(Pb__Cluster *c) { c->ca_certificate = (ProtobufCBinaryData) { STORE_CERTIFICATE_MAX + 1, filler }; }
+static void big_old_ca_key(Pb__Cluster *c) { c->old_ca_key = (ProtobufCBinaryData) { STORE_KEY_MAX + 1, filler }; }
+static void big_old_ca(Pb__Cluster *c) { c->old_ca_certificate = (ProtobufCBinaryData) { STORE_CERTIFICATE_MAX + 1, filler }; }
+static void big_cross(Pb__Cluster *c) { c->cross_certificate = (ProtobufCBinaryData) { STORE_CERTIFICATE_MAX + 1, filler }; }
 static void edge_ca(Pb__Cluster *c)
 {
-    c->ca_key = (ProtobufCBinaryData) { STORE_KEY_MAX, filler };
-    c->ca_certificate = (ProtobufCBinaryData) { STORE_CERTIFICATE_MAX, filler };
+    c->ca_key = c->old_ca_key = (ProtobufCBinaryData) { STORE_KEY_MAX, filler };
+    c->ca_certificate = c->old_ca_certificate = c->cross_certificate = (ProtobufCBinaryData) { STORE_CERTIFICATE_MAX, filler };
+    c->retiring_unlock_key = (ProtobufCBinaryData) { STORE_UNLOCK_KEY_SIZE, filler };
+    c->retiring_generation = UINT32_MAX;
+    c->retiring_until = INT64_MAX;
 }
 
 static void test_cluster_rules(void)
 {
     static void (*const invalid[])(Pb__Cluster *) = {
-        short_worker_secret, no_manager_secret, short_key, short_next_key, no_meta, bad_id, short_id, long_id, before_time,
+        short_worker_secret, no_manager_secret, short_key, short_next_key, short_retiring_key, retiring_before_time, no_meta, bad_id,
+        short_id, long_id, before_time,
     };
+    static void (*const big[])(Pb__Cluster *) = { big_ca_key, big_ca, big_old_ca_key, big_old_ca, big_cross };
     _cleanup_(store_freep) struct store *s = store_new();
     Pb__Command nothing;
 
     for (size_t i = 0; i < ELEMENTSOF(invalid); i++)
         CHECK(put_varied_cluster(s, invalid[i]) == -EINVAL);
-    CHECK(put_varied_cluster(s, big_ca_key) == -EMSGSIZE);
-    CHECK(put_varied_cluster(s, big_ca) == -EMSGSIZE);
+    for (size_t i = 0; i < ELEMENTSOF(big); i++)
+        CHECK(put_varied_cluster(s, big[i]) == -EMSGSIZE);
     nothing = fixture_put_cluster_command(NULL);
     CHECK(fixture_apply(s, &nothing) == -EINVAL);
     CHECK(!store_cluster(s));
     CHECK_OK(put_varied_cluster(s, edge_ca));
+    CHECK(store_cluster(s)->retiring_until == INT64_MAX && store_cluster(s)->cross_certificate.len == STORE_CERTIFICATE_MAX);
 }
 
 static void test_nodes(void)
@@ -114,9 +125,9 @@ static void test_nodes(void)
     CHECK(store_node(s, id_a)->meta->created == 1700000000000000);
     CHECK(store_node(s, id_b)->meta->version == 1);
 
-    CHECK(fixture_remove_node(s, id_c) == -ENOENT && fixture_remove_node(s, "short") == -EINVAL);
-    CHECK_OK(fixture_remove_node(s, id_a));
-    CHECK(fixture_remove_node(s, id_a) == -ENOENT && !store_node(s, id_a) && store_n_nodes(s) == 1);
+    CHECK(fixture_remove_node(s, id_c, 0, 0) == -ENOENT && fixture_remove_node(s, "short", 0, 0) == -EINVAL);
+    CHECK_OK(fixture_remove_node(s, id_a, 0, 0));
+    CHECK(fixture_remove_node(s, id_a, 0, 0) == -ENOENT && !store_node(s, id_a) && store_n_nodes(s) == 1);
     /* a node that was removed is not made anew by one who did not know */
     CHECK(fixture_put_node(s, id_a, 3, "m1c") == -ENOENT);
     CHECK_OK(fixture_put_node(s, id_a, 0, "m1d"));
@@ -153,6 +164,10 @@ static void fill_labels(void)
 
 static void role_unknown(Pb__Node *n) { n->role = (Pb__Role) 2; }
 static void role_negative(Pb__Node *n) { n->role = (Pb__Role) -1; }
+static void manager_without_raft_id(Pb__Node *n) { n->role = PB__ROLE__MANAGER; }
+static void state_unknown(Pb__Node *n) { n->state = (Pb__NodeState) 3; }
+static void state_negative(Pb__Node *n) { n->state = (Pb__NodeState) -1; }
+static void state_before_time(Pb__Node *n) { n->state_since = -1; }
 static void availability_unknown(Pb__Node *n) { n->availability = (Pb__Availability) 3; }
 static void hostname_escape(Pb__Node *n) { n->hostname = "m1\x1b[2J"; }
 static void hostname_no_utf8(Pb__Node *n) { n->hostname = "m\xff"; }
@@ -202,8 +217,9 @@ static void edge_labels(Pb__Node *n)
 static void test_node_rules(void)
 {
     static void (*const invalid[])(Pb__Node *) = {
-        role_unknown, role_negative, availability_unknown, hostname_escape, hostname_no_utf8, address_newline, label_empty_key,
-        label_surrogate, label_overlong, label_overlong_3, label_overlong_4, label_too_high, label_cut, label_twice,
+        role_unknown, role_negative, manager_without_raft_id, state_unknown, state_negative, state_before_time, availability_unknown,
+        hostname_escape, hostname_no_utf8, address_newline, label_empty_key, label_surrogate, label_overlong, label_overlong_3,
+        label_overlong_4, label_too_high, label_cut, label_twice,
     };
     static void (*const big[])(Pb__Node *) = {
         labels_too_many, label_too_long, hostname_too_long, address_too_long, certificate_too_long, unknown_too_long,

@@ -2,78 +2,21 @@
 #include "machine.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <ftw.h>
-#include <pthread.h>
-#include <sodium.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
+#include <unistd.h>
 
 #include "basic/file.h"
 
-#define TYPE_SIZE 32 /* what stands before the payload in a credential of the host key */
-
 static char root[] = "/tmp/test-swarm-XXXXXX";
 char state[PATH_MAX], credentials[PATH_MAX], helpers[PATH_MAX];
-_Atomic bool seal_fails;
 struct machine m;
 
 static char seal_socket[64];
-static pthread_t seal_thread;
-static int seal_fd;
-
-/* --- systemd's part */
-
-static const unsigned char host_type[TYPE_SIZE] = { 0x5a, 0x1c, 0x6a, 0x86, 0xdf, 0x9d, 0x40, 0x96, 0xb1, 0xd5, 0xa6, 0x5e, 0x08, 0x62, 0xf1, 0x9a,
-                                                    32, 0, 0, 0, 1, 0, 0, 0, 12, 0, 0, 0, 16, 0, 0, 0 };
-
-static void seal(int fd)
-{
-    static unsigned char bin[65536];
-    static char text[131072];
-    size_t n = TYPE_SIZE;
-    ssize_t got;
-
-    memcpy(bin, host_type, TYPE_SIZE);
-    memset(bin + n, 0, 28);
-    n += 28;
-    while ((got = read(fd, bin + n, sizeof(bin) - n)) > 0)
-        n += (size_t) got;
-    if (seal_fails)
-        return;
-    CHECK(sodium_bin2base64(text, sizeof(text), bin, n, sodium_base64_VARIANT_ORIGINAL));
-    CHECK(write(fd, text, strlen(text)) == (ssize_t) strlen(text));
-}
-
-static void *seal_helper(void *data)
-{
-    int listening = *(int *) data;
-
-    for (;;) {
-        int fd = accept4(listening, NULL, NULL, SOCK_CLOEXEC);
-
-        if (fd < 0)
-            return NULL;
-        seal(fd);
-        (void) close(fd);
-    }
-}
 
 void unseal(void)
 {
-    _cleanup_(secret_done) struct secret text = SECRET_NULL, bin = SECRET_NULL;
-    char from[PATH_MAX], to[PATH_MAX];
-    size_t n;
-
-    CHECK_OK(path_join(from, state, "creds/keys"));
-    CHECK_OK(path_join(to, credentials, "swarm_keys"));
-    (void) unlink(to);
-    if (file_read(from, 1 << 20, &text, NULL) < 0)
-        return;
-    CHECK_OK(secret_new(text.size, &bin));
-    CHECK_OK(sodium_base642bin(bin.data, bin.size, (char *) text.data, text.size, "\n", &n, NULL, sodium_base64_VARIANT_ORIGINAL));
-    CHECK_OK(file_write(to, bin.data + TYPE_SIZE + 28, n - TYPE_SIZE - 28, 0600, NULL));
+    sealing_unseal(state, credentials);
 }
 
 static void on_state(void *data _unused_)
@@ -159,6 +102,8 @@ int init(bool autolock, struct secret *ret_key, uint32_t *ret_generation)
 
     r->autolock = autolock;
     (void) strcpy(r->advertise, "127.0.0.1");
+    /* tests run beside each other */
+    (void) snprintf(r->listen, sizeof(r->listen), "127.0.0.1:%d", 10000 + getpid() % 10000);
     if (complete(r) < 0) {
         (void) fprintf(stderr, "init: %s\n", r->error.text);
         return r->result;
@@ -250,8 +195,6 @@ static int remove_one(const char *path, const struct stat *st _unused_, int type
 
 void machine_begin(void)
 {
-    struct sockaddr_un a = { .sun_family = AF_UNIX };
-
     CHECK_OK(secret_init());
     CHECK(mkdtemp(root));
     CHECK_OK(path_join(state, root, "state"));
@@ -260,16 +203,11 @@ void machine_begin(void)
     CHECK((size_t) snprintf(seal_socket, sizeof(seal_socket), "%s/seal", root) < sizeof(seal_socket));
     CHECK(mkdir(state, 0700) == 0 && mkdir(credentials, 0700) == 0 && mkdir(helpers, 0700) == 0);
     CHECK(setenv("CREDENTIALS_DIRECTORY", credentials, 1) == 0);
-    seal_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    (void) strcpy(a.sun_path, seal_socket);
-    CHECK(seal_fd >= 0 && bind(seal_fd, (struct sockaddr *) &a, sizeof(a)) == 0 && listen(seal_fd, 4) == 0);
-    CHECK(pthread_create(&seal_thread, NULL, seal_helper, &seal_fd) == 0);
+    sealing_begin(seal_socket);
 }
 
 void machine_end(void)
 {
-    (void) shutdown(seal_fd, SHUT_RDWR);
-    (void) pthread_join(seal_thread, NULL);
-    (void) close(seal_fd);
+    sealing_end();
     CHECK_OK(nftw(root, remove_one, 8, FTW_DEPTH | FTW_PHYS));
 }

@@ -4,6 +4,7 @@
 #include <limits.h>
 #include <stdbool.h>
 
+#include "sealing.h"
 #include "swarm/swarm.h"
 #include "test.h"
 
@@ -11,7 +12,6 @@
  * unseals the one that is on disk. */
 
 extern char state[PATH_MAX], credentials[PATH_MAX], helpers[PATH_MAX]; /* folders */
-extern _Atomic bool seal_fails;
 
 extern struct machine {
     uv_loop_t loop;

@@ -7,7 +7,23 @@
 #include "test.h"
 
 static char path[] = "/tmp/test-node-file-XXXXXX";
-static const struct node_file file = { "1111111111111111111111111", "2222222222222222222222222", 77, "10.0.0.1:2377", "0.0.0.0:2377" };
+static const struct node_file file = {
+    .node_id = "1111111111111111111111111",
+    .swarm_id = "2222222222222222222222222",
+    .role = PB__ROLE__MANAGER,
+    .raft_id = 77,
+    .has_log = true,
+    .advertise = "10.0.0.1:2377",
+    .listen = "0.0.0.0:2377",
+    .n_managers = 2,
+    .managers = { "m1:2377", "m2:2377" },
+};
+static const struct node_file worker = {
+    .node_id = "1111111111111111111111111",
+    .swarm_id = "2222222222222222222222222",
+    .advertise = "10.0.0.1:2377",
+    .listen = "0.0.0.0:2377",
+};
 
 static int read_text(const char *text, struct error *e)
 {
@@ -25,6 +41,9 @@ static void test_round_trip(void)
     CHECK_OK(node_file_write(path, &file, &e));
     CHECK_OK(node_file_read(path, &got, &e));
     CHECK(memcmp(&got, &file, sizeof(file)) == 0);
+    CHECK_OK(node_file_write(path, &worker, &e));
+    CHECK_OK(node_file_read(path, &got, &e));
+    CHECK(memcmp(&got, &worker, sizeof(worker)) == 0);
     CHECK(node_file_read("/nonexistent/node.json", &got, &e) == -ENOENT);
 }
 
@@ -37,6 +56,12 @@ static void test_refused(void)
         "\"advertise\":\"a\",\"listen\":\"b\"}",
         "{\"version\":1,\"node_id\":\"1111111111111111111111111\",\"swarm_id\":\"2222222222222222222222222\",\"raft_id\":1,"
         "\"advertise\":\"\",\"listen\":\"b\"}",
+        "{\"version\":1,\"node_id\":\"1111111111111111111111111\",\"swarm_id\":\"2222222222222222222222222\",\"role\":\"manager\",\"raft_id\":0,"
+        "\"advertise\":\"a\",\"listen\":\"b\"}",
+        "{\"version\":1,\"node_id\":\"1111111111111111111111111\",\"swarm_id\":\"2222222222222222222222222\",\"role\":\"king\",\"raft_id\":1,"
+        "\"advertise\":\"a\",\"listen\":\"b\"}",
+        "{\"version\":1,\"node_id\":\"1111111111111111111111111\",\"swarm_id\":\"2222222222222222222222222\",\"role\":\"worker\",\"raft_id\":0,"
+        "\"advertise\":\"a\",\"listen\":\"b\",\"managers\":[\"\"]}",
         "{\"version\":1,\"version\":1}",
     };
     struct error e;
