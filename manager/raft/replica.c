@@ -26,6 +26,8 @@ void replica_fail(struct replica *r, const char *format, ...)
     if (r->failed)
         return;
     r->failed = true;
+    if (r->io)
+        sealed_io_stop(r->io);
     va_start(ap, format);
     (void) vsnprintf(r->failure.text, sizeof(r->failure.text), format, ap);
     va_end(ap);

@@ -309,6 +309,11 @@ void sealed_io_free(struct sealed_io *s)
     free(s);
 }
 
+void sealed_io_stop(struct sealed_io *s)
+{
+    s->failed = true;
+}
+
 struct raft_io *sealed_io_get(struct sealed_io *s)
 {
     return &s->outer;

@@ -40,6 +40,9 @@ int sealed_errno(int rv);
 /* For raft_init(). */
 struct raft_io *sealed_io_get(struct sealed_io *s);
 
+/* As after a failure, but without telling. */
+void sealed_io_stop(struct sealed_io *s);
+
 /* Why raft_start() failed, when that was for what is on disk; else 0. */
 int sealed_io_load_error(const struct sealed_io *s, struct error *e);
 

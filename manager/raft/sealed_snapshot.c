@@ -56,8 +56,11 @@ static void put_finish(struct sealed_put *p, int status)
     uint32_t key_id = keyring_active(p->key);
     bool installed = is_install(p);
 
-    if (installed)
+    if (installed) {
         install_finish(p, status);
+        if (s->closing) /* else libraft would keep it, and forget it */
+            status = RAFT_CANCELED;
+    }
     (*put_counter(p))--;
     put_free(p);
     cb(outer, status); /* libraft may begin the next one */

@@ -45,7 +45,7 @@ static int take_file(struct node_file *file, const Peer__Membership *reply)
     file->n_managers = 0;
     for (size_t i = 0; i < reply->n_managers && file->n_managers < NODE_FILE_MANAGERS_MAX; i++)
         if (reply->managers[i][0] != '\0' && strlen(reply->managers[i]) < NODE_FILE_ADDRESS_MAX)
-            (void) strcpy(file->managers[file->n_managers++], reply->managers[i]);
+            memcpy(file->managers[file->n_managers++], reply->managers[i], strlen(reply->managers[i]) + 1);
     return 0;
 }
 

@@ -205,7 +205,7 @@ static void test_faults(void)
         c.nodes[victim].toy.applies = 0;
         if (k % 2) { /* what it has missed comes as a snapshot, and that fails too */
             cluster_add_many(&c, cluster_leader(&c), 1000 * k, 60, 64);
-            c.nodes[victim].toy.restores = 2;
+            c.nodes[victim].toy.restores = 1;
         }
         if (cluster_open(&c, victim) < 0 || k % 2) {
             CLUSTER_WAIT(&c, !c.nodes[victim].replica || replica_failure(c.nodes[victim].replica));

@@ -175,6 +175,7 @@ static void one_of_three(void)
         if (cluster_add(&c, 2, next, 65536) == 7)
             next++;
         fill();
+        cluster_turn(&c);
     }
     CHECK(!replica_failure(c.nodes[2].replica));
     r = 0;
