@@ -75,6 +75,28 @@ static unsigned look(struct progress *p, const json_t *nodes)
     return missing;
 }
 
+/* The old key is gone, too: where all have the new one it goes at once. */
+static bool has_old_key(const struct progress *p, const json_t *node)
+{
+    return p->generation > 0 && json_object_get(node, "OldestKeyGeneration") && json_number(node, "OldestKeyGeneration") < p->generation;
+}
+
+static bool is_over(const struct progress *p, const json_t *nodes)
+{
+    const json_t *node;
+    bool old = false;
+    size_t i;
+
+    json_array_foreach(nodes, i, node) {
+        if (!p->concerns(p, node))
+            continue;
+        if (!p->has(p, node)) /* the old key stays for this one */
+            return true;
+        old |= has_old_key(p, node);
+    }
+    return !old;
+}
+
 static void name_missing(const struct progress *p, const json_t *nodes)
 {
     const json_t *node;
@@ -117,7 +139,7 @@ static void follow(struct progress *p, struct caller *c)
         if (json_array_size(nodes) < 2) /* alone: it is done */
             return;
         missing = look(p, nodes);
-        if (missing == 0 || i + 1 == POLLS_MAX) {
+        if ((missing == 0 && is_over(p, nodes)) || i + 1 == POLLS_MAX) {
             name_missing(p, nodes);
             return;
         }

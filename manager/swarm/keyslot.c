@@ -89,7 +89,8 @@ static int changed(struct swarm *s, struct error *e)
     int r = step_cluster(s, &cluster);
 
     if (r == 0)
-        r = lock_record_generation(s, cluster->unlock_generation);
+        r = lock_record_generation(s, cluster->next_unlock_key.len > 0 ? cluster->next_unlock_generation : cluster->unlock_generation,
+                                   cluster->retiring_generation > 0 ? cluster->retiring_generation : cluster->unlock_generation);
     return r < 0 ? error_set(e, r, "the lock is changed, but the swarm cannot note that: %s", strerror(-r)) : 0;
 }
 

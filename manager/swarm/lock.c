@@ -154,7 +154,7 @@ int lock_arm(struct swarm *s, struct error *e)
     if (r == 0)
         r = lock_finish_rewrite(s, e);
     if (r == 0)
-        r = lock_record_generation(s, cluster->unlock_generation);
+        r = lock_record_generation(s, cluster->unlock_generation, cluster->unlock_generation);
     return r;
 }
 
@@ -186,7 +186,7 @@ int lock_disarm(struct swarm *s, struct error *e)
     if (r < 0)
         return r;
     s->keys_locked = false;
-    r = lock_record_generation(s, 0);
+    r = lock_record_generation(s, 0, 0);
     if (r == 0)
         r = keyslots_erase(s->files.keyslots, e);
     if (r == 0)
@@ -195,7 +195,7 @@ int lock_disarm(struct swarm *s, struct error *e)
 }
 
 /* The replicated state says which generation this manager's keyslots hold, and how new its header is. */
-int lock_record_generation(struct swarm *s, uint32_t generation)
+int lock_record_generation(struct swarm *s, uint32_t generation, uint32_t oldest)
 {
     _cleanup_(node_freep) Pb__Node *node = NULL;
     uint64_t sequence = 0;
@@ -211,9 +211,10 @@ int lock_record_generation(struct swarm *s, uint32_t generation)
     r = step_node(s, s->file.node_id, &node);
     if (r < 0)
         return r;
-    if (node->key_generation == generation && node->keyslots_sequence == sequence)
+    if (node->key_generation == generation && node->oldest_key_generation == oldest && node->keyslots_sequence == sequence)
         return 0;
     node->key_generation = generation;
+    node->oldest_key_generation = oldest;
     node->keyslots_sequence = sequence;
     return step_put_node(s, node);
 }

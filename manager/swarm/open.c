@@ -192,6 +192,7 @@ static void notice_rollback(struct swarm *s, const Pb__Cluster *cluster)
  * whose header was put back from an older copy, gets the keyslots of the keys that are in force and loses the others. */
 int open_reconcile_keyslots(struct swarm *s, const Pb__Cluster *cluster, struct error *e)
 {
+    const uint32_t oldest = cluster->retiring_generation > 0 ? cluster->retiring_generation : cluster->unlock_generation;
     _cleanup_(secret_done) struct secret text = SECRET_NULL;
     int r;
 
@@ -201,14 +202,14 @@ int open_reconcile_keyslots(struct swarm *s, const Pb__Cluster *cluster, struct 
     if (r == 0)
         r = add_missing_keyslot(s, &cluster->next_unlock_key, cluster->next_unlock_generation, e);
     if (r == 0 && cluster->next_unlock_key.len > 0)
-        return lock_record_generation(s, cluster->next_unlock_generation);
+        return lock_record_generation(s, cluster->next_unlock_generation, oldest);
     if (r == 0)
         r = keyslots_activate(s->files.keyslots, cluster->unlock_generation, e);
     if (r == 0)
         r = lock_key_text(&cluster->unlock_key, &text);
     if (r == 0)
         r = keyslots_retire(s->files.keyslots, &text, cluster->unlock_generation, cluster->retiring_generation, e);
-    return r < 0 ? r : lock_record_generation(s, cluster->unlock_generation);
+    return r < 0 ? r : lock_record_generation(s, cluster->unlock_generation, oldest);
 }
 
 static int reconcile_locked(struct swarm *s, const Pb__Cluster *cluster, struct error *e)

@@ -190,7 +190,7 @@ int lock_arm(struct swarm *s, struct error *e);
 int lock_disarm(struct swarm *s, struct error *e);
 int lock_finish_rewrite(struct swarm *s, struct error *e);
 int lock_key_text(const ProtobufCBinaryData *key, struct secret *ret_text);
-int lock_record_generation(struct swarm *s, uint32_t generation);
+int lock_record_generation(struct swarm *s, uint32_t generation, uint32_t oldest);
 int lock_wipe(struct swarm *s, struct error *e);
 void lock_forget(struct swarm *s);
 

@@ -65,7 +65,7 @@ no_core_dumps() {
 
 disk() {
     run swarmctl unlock <<<"$KEY" || true
-    run sh -c "find $STATE -type f | xargs cat" >"$TMP"
+    run sh -c "find $STATE -type f ! -path '*/tls/*' | xargs cat" >"$TMP"
     local word
     for word in db-password team-label blue-value hunter2-in-clear nginx.conf 'listen 80' BEGIN "${KEY:9}"; do
         expect_exit 1 grep -a -c -F "$word" "$TMP"
