@@ -182,7 +182,7 @@ static uint32_t take_key(sd_bus *bus, const char *method, struct secret *ret)
 
 static void confirm(sd_bus *bus, uint32_t generation)
 {
-    sd_bus_message_unref(call(bus, "ConfirmUnlockKey", "u", generation));
+    sd_bus_message_unref(call(bus, "ConfirmUnlockKey", "ut", generation, UINT64_C(0)));
 }
 
 static double rotate(sd_bus *bus, struct secret *key)
