@@ -3,7 +3,7 @@
 # tang: 1
 # shellcheck shell=bash
 # cryptsetup, systemd-cryptenroll and clevis work on the live lock, and are killed there, while the manager changes it, too.
-# ROUNDS: how many (40); SEED: of the chances (1).
+# ROUNDS: how many (25); SEED: of the chances (1).
 # shellcheck source=/dev/null
 source "$SANDBOX_LIB"
 
@@ -66,7 +66,7 @@ clevis_tool() {
 
 killed_tools() {
     run sh -c 'cat >/root/outsider.py' <"$HERE/outside-tools.d/outsider.py"
-    run python3 /root/outsider.py "${ROUNDS:-40}" "${SEED:-1}"
+    run python3 /root/outsider.py "${ROUNDS:-25}" "${SEED:-1}"
 }
 
 still_whole() {
