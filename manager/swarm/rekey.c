@@ -55,7 +55,10 @@ static void on_followed(void *data, struct swarm_request *r)
     struct swarm *s = data;
 
     s->rekeying = false;
-    s->rekey_pause = s->rekey_pause == 0 ? PAUSE_FIRST_MS : 2 * s->rekey_pause < PAUSE_MAX_MS ? 2 * s->rekey_pause : PAUSE_MAX_MS;
+    if (r->result == 0)
+        s->rekey_pause = 0;
+    else
+        s->rekey_pause = s->rekey_pause == 0 ? PAUSE_FIRST_MS : 2 * s->rekey_pause < PAUSE_MAX_MS ? 2 * s->rekey_pause : PAUSE_MAX_MS;
     s->rekey_at = uv_now(s->config.loop) + s->rekey_pause;
     if (r->result < 0 && r->result != -EAGAIN && r->result != -ECANCELED && r->result != -ESHUTDOWN)
         swarm_event(s, SWARM_EVENT_TROUBLE, NULL, -1, 0, r->error.text);

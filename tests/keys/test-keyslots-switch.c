@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* One header in the place of another: what stands beside it in each state, and kills in between. */
+#include <limits.h>
+
 #include "kill-test.h"
 
 #define NEXT LOCK ".next"
@@ -10,10 +12,12 @@ static unsigned char old_uuid[KEYSLOTS_UUID_SIZE], new_uuid[KEYSLOTS_UUID_SIZE];
 
 static void copy(const char *from, const char *to)
 {
-    _cleanup_(secret_done) struct secret data = SECRET_NULL;
+    static unsigned char data[1 << 22];
+    _cleanup_fclose_ FILE *f = fopen(from, "re");
+    size_t size = f ? fread(data, 1, sizeof(data), f) : 0;
 
-    CHECK_OK(file_read(from, 1 << 22, &data, NULL));
-    CHECK_OK(file_write(to, data.data, data.size, 0600, NULL));
+    CHECK(size > 0 && size < sizeof(data));
+    CHECK_OK(file_write(to, data, size, 0600, NULL));
 }
 
 static bool is_there(const char *path)
