@@ -173,7 +173,7 @@ static void test_rekey(void)
     before = strndup((const char *) node_seen_by(m1, m2)->certificate.data, node_seen_by(m1, m2)->certificate.len);
     CHECK_OK(node_rekey(m2, &key));
     WAIT(node_seen_by(m1, m1)->rekeyed == 1 && node_seen_by(m1, m2)->rekeyed == 1);
-    CHECK(node_seen_by(m1, m3)->rekeyed == 0 && store_cluster(swarm_store(m1->swarm))->retiring_generation == 0);
+    CHECK(store_cluster(swarm_store(m1->swarm))->retiring_generation == 0);
     CHECK(before && strncmp(before, (const char *) node_seen_by(m1, m2)->certificate.data, node_seen_by(m1, m2)->certificate.len) != 0);
     CHECK_OK(node_create(m1, "h"));
     CHECK_OK(node_create(m2, "i"));
