@@ -212,6 +212,18 @@ int open_reconcile_keyslots(struct swarm *s, const Pb__Cluster *cluster, struct 
     return r < 0 ? r : lock_record_generation(s, cluster->unlock_generation, oldest);
 }
 
+/* What others may have done to it. */
+static int check_lock(struct swarm *s, const Pb__Cluster *cluster, struct error *e)
+{
+    int r = lock_remake(s, cluster, e);
+
+    if (r < 0)
+        return r;
+    if (r == 0)
+        notice_rollback(s, cluster);
+    return open_reconcile_keyslots(s, cluster, e);
+}
+
 static int reconcile_locked(struct swarm *s, const Pb__Cluster *cluster, struct error *e)
 {
     int r = lock_settle(s, e);
@@ -219,8 +231,7 @@ static int reconcile_locked(struct swarm *s, const Pb__Cluster *cluster, struct 
     if (r < 0)
         return r;
     step_watch_lock(s);
-    notice_rollback(s, cluster);
-    r = open_reconcile_keyslots(s, cluster, e);
+    r = check_lock(s, cluster, e);
     /* whoever unlocked with the next key holds it */
     if (r == 0 && cluster->next_unlock_key.len > 0 && s->opened.generation == cluster->next_unlock_generation)
         r = unlock_key_confirm(s, cluster->next_unlock_generation, 0, NULL, e);
@@ -249,8 +260,7 @@ int open_check_lock(struct swarm *s, struct error *e)
 
     if (!s->keys_locked || step_active_cluster(s, &cluster, NULL) < 0)
         return 0;
-    notice_rollback(s, cluster);
-    return open_reconcile_keyslots(s, cluster, e);
+    return check_lock(s, cluster, e);
 }
 
 static int know_log(struct swarm *s, struct error *e)

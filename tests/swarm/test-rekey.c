@@ -331,6 +331,43 @@ static void test_hung(void)
     CHECK(self()->rekey_lost[0] == '\0' && count_kind("tang") == 1);
 }
 
+static unsigned char put_back[4 << 20];
+
+/* Another program, begun before, puts its copy of the lock back, which is one of keys that are gone: the manager makes its lock once more. */
+static void test_put_back(void)
+{
+    _cleanup_(secret_done) struct secret kek = SECRET_NULL;
+    char lock[PATH_MAX];
+    size_t size;
+    FILE *f;
+
+    CHECK_OK(path_join(lock, state, "keyslots.luks"));
+    f = fopen(lock, "re");
+    CHECK(f);
+    size = fread(put_back, 1, sizeof(put_back), f);
+    CHECK(size > 0 && size < sizeof(put_back) && fclose(f) == 0);
+    for (int i = 0; i < 2; i++) { /* it opens with the same unlock key; then with a former one */
+        if (i == 0)
+            rekey();
+        else {
+            CHECK_OK(new_key(SWARM_ROTATE_UNLOCK_KEY, &unlock_key, &generation));
+            CHECK_OK(confirm(generation));
+        }
+        m.events[SWARM_EVENT_ROLLED_BACK] = 0;
+        f = fopen(lock, "r+e");
+        CHECK(f && fwrite(put_back, 1, size, f) == size && fclose(f) == 0);
+        while (m.events[SWARM_EVENT_ROLLED_BACK] == 0)
+            (void) uv_run(&m.loop, UV_RUN_ONCE);
+        settle();
+        CHECK(count_kind(NULL) == 1 && !exists("keyslots.luks.next"));
+        restart_locked();
+        unlock_again();
+        CHECK(m.events[SWARM_EVENT_ROLLED_BACK] == 0 && m.events[SWARM_EVENT_TROUBLE] == 0);
+        add("tang", NULL);
+    }
+    CHECK_OK(try_slot("tang"));
+}
+
 /* No credential can be sealed: what was in force stays, and it is done once it can. */
 static void test_seal_fails(void)
 {
@@ -388,6 +425,7 @@ int main(void)
     test_on_demand();
     test_unconfirmed();
     test_hung();
+    test_put_back();
     test_seal_fails();
     test_turned_off();
     stop();
