@@ -186,11 +186,9 @@ static int rekey(const struct args *args, struct caller *c, struct error *e)
     r = sd_bus_message_read(reply, "u", &count);
     if (r < 0)
         return call_reply_error(r, e);
-    if (args->on[OPTION_JSON])
-        r = json_print(document = json_pack("{s:I}", "Rekey", (json_int_t) count), e);
-    else
+    if (!args->on[OPTION_JSON])
         output_print("Swarm updated.\n");
-    if (r != STATUS_OK)
+    else if ((r = json_print(document = json_pack("{s:I}", "Rekey", (json_int_t) count), e)) != STATUS_OK)
         return r;
     progress_rekey(c, count, 0, args->on[OPTION_JSON]);
     return STATUS_OK;

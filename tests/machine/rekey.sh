@@ -38,6 +38,7 @@ saved_opens_nothing() {
         ! cryptsetup open --test-passphrase --volume-key-file /root/copied/kek /var/lib/swarm-manager/keyslots.luks' < <(printf '%s' "$2")
 }
 
+rotate_and_rekey() { on "$1" swarmctl unlock-key --rotate --rekey 2>&1 | tee /dev/stderr; }
 trust() { on "$1" swarmctl keyslot add tang "http://$2" --thumbprint "$(on "$2" tang-show-keys 80)"; }
 
 compromised_key() {
@@ -54,8 +55,7 @@ compromised_key() {
         (($(unseal $m scan $STATE_FOLDER <"$TMP/$m.bundle" | json "d['opened']") > 0)) # which opens what is there now
     done
     on t2 systemctl stop tangd.socket
-    output=$(on m2 swarmctl unlock-key --rotate --rekey 2>&1)
-    printf '%s\n' "$output"
+    output=$(rotate_and_rekey m2)
     key=$(key_in <<<"$output")
     [[ $key && $key != "$KEY" ]]
     for m in m1 m2 m3; do
@@ -109,8 +109,7 @@ one_was_away() {
     new_swarm --autolock m1 m2 m3
     save m3 "$KEY"
     "$SANDBOX" kill m3
-    output=$(on m1 swarmctl unlock-key --rotate --rekey 2>&1)
-    printf '%s\n' "$output"
+    output=$(rotate_and_rekey m1)
     key=$(key_in <<<"$output")
     [[ $output == *'m3: has no new keys yet'* && $output == *'m2: has new keys'* ]]
     "$SANDBOX" restart m3
