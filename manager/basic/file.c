@@ -145,11 +145,8 @@ static int rename_durably(const char *from, const char *to)
         r = path_split(to, b, &name);
     if (r < 0)
         return r;
-    if (rename(from, to) < 0) {
-        r = -errno;
-        (void) unlink(from);
-        return r;
-    }
+    if (rename(from, to) < 0)
+        return -errno;
     r = sync_folder(b);
     if (r == 0 && strcmp(a, b) != 0)
         r = sync_folder(a);
@@ -164,7 +161,10 @@ int file_write(const char *path, const void *data, size_t size, mode_t mode, str
     if (r < 0)
         return r;
     r = rename_durably(temporary, path);
-    return r < 0 ? write_failed(path, r, e) : 0;
+    if (r == 0)
+        return 0;
+    (void) unlink(temporary);
+    return write_failed(path, r, e);
 }
 
 /* Noise, not zeros: nothing below us can store it as "a hole". */
@@ -207,9 +207,18 @@ static int open_old(const char *path)
 
 int file_move(const char *temporary, const char *path, struct error *e)
 {
+    int r = file_rename(temporary, path, e);
+
+    if (r < 0)
+        (void) unlink(temporary);
+    return r;
+}
+
+int file_rename(const char *from, const char *path, struct error *e)
+{
     _cleanup_close_ int old = open_old(path);
     struct stat st;
-    int r = rename_durably(temporary, path);
+    int r = rename_durably(from, path);
 
     if (r < 0)
         return write_failed(path, r, e);

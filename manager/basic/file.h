@@ -17,6 +17,9 @@ int file_replace(const char *folder, const char *path, const void *data, size_t 
 /* The last step of file_replace, for a temporary file that its maker wrote and synced. On failure it is removed. */
 int file_move(const char *temporary, const char *path, struct error *e);
 
+/* The same for a file that stays where it is on failure. */
+int file_rename(const char *from, const char *path, struct error *e);
+
 /* The temporary name of path in folder (NULL: the one of path), into a buffer of PATH_MAX. -EINVAL, -ENAMETOOLONG. */
 int file_temporary(const char *folder, const char *path, char *ret);
 

@@ -30,6 +30,7 @@ int method_rotate_join_token(struct swarm *s, sd_bus_message *m, const struct sw
 int method_join(struct swarm *s, sd_bus_message *m, const struct swarm_caller *caller);
 int method_update_node(struct swarm *s, sd_bus_message *m, const struct swarm_caller *caller);
 int method_remove_node(struct swarm *s, sd_bus_message *m, const struct swarm_caller *caller);
+int method_rekey(struct swarm *s, sd_bus_message *m, const struct swarm_caller *caller);
 int method_rotate_ca(struct swarm *s, sd_bus_message *m, const struct swarm_caller *caller);
 int method_get_ca(struct swarm *s, sd_bus_message *m, const struct swarm_caller *caller);
 int method_backup(struct swarm *s, sd_bus_message *m, const struct swarm_caller *caller);

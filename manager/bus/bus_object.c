@@ -26,6 +26,7 @@ static const sd_bus_vtable vtable[] = {
     METHOD("GetUnlockKey", NULL, "uh"),
     METHOD("RotateUnlockKey", NULL, "uh"),
     METHOD("ConfirmUnlockKey", "ut", NULL),
+    METHOD("Rekey", "u", "u"),
     METHOD("EnableAutolock", NULL, "uh"),
     METHOD("DisableAutolock", NULL, NULL),
     METHOD("GetJoinToken", "s", "hs"),

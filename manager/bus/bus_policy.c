@@ -32,6 +32,7 @@ static const struct bus_rule rules[] = {
     { "Leave", MANAGE, method_leave, RECEIPT_NONE, false },
     { "UpdateNode", MANAGE, method_update_node, RECEIPT_NONE, false },
     { "RemoveNode", MANAGE, method_remove_node, RECEIPT_NONE, false },
+    { "Rekey", MANAGE, method_rekey, RECEIPT_NONE, false },
     { "RotateCA", MANAGE, method_rotate_ca, RECEIPT_NONE, false },
     { "Backup", VIEW_KEY, method_backup, RECEIPT_NONE, false },
     { "Restore", MANAGE, method_restore, RECEIPT_NONE, false },

@@ -165,6 +165,22 @@ int method_confirm_unlock_key(struct swarm *s, sd_bus_message *m, const struct s
     return r < 0 ? r : bus_request(s, m, caller, TAKE_PTR(request), NULL);
 }
 
+static int answer_rekey(sd_bus_message *reply, const struct swarm_request *request)
+{
+    return sd_bus_message_append(reply, "u", request->ret_rekey);
+}
+
+int method_rekey(struct swarm *s, sd_bus_message *m, const struct swarm_caller *caller)
+{
+    _cleanup_(swarm_request_freep) struct swarm_request *request = swarm_request_new(SWARM_REKEY);
+    int r;
+
+    if (!request)
+        return -ENOMEM;
+    r = sd_bus_message_read(m, "u", &request->generation);
+    return r < 0 ? r : bus_request(s, m, caller, TAKE_PTR(request), answer_rekey);
+}
+
 static int read_role(sd_bus_message *m, Pb__Role *ret)
 {
     const char *role;

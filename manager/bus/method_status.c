@@ -117,6 +117,10 @@ static int append_node(struct swarm *s, sd_bus_message *reply, const Pb__Node *n
     if (r >= 0)
         r = dict_u32(reply, "OldestKeyGeneration", node->oldest_key_generation);
     if (r >= 0)
+        r = dict_u32(reply, "Rekeyed", node->rekeyed);
+    if (r >= 0)
+        r = dict_string(reply, "RekeyLost", node->rekey_lost);
+    if (r >= 0)
         r = dict_labels(reply, node->labels, node->n_labels);
     return r < 0 ? r : sd_bus_message_close_container(reply);
 }

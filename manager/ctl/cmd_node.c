@@ -62,11 +62,12 @@ static json_t *reference_shape(const json_t *node)
     const bool leads = strcmp(json_text(node, "ManagerStatus"), "leader") == 0;
     const char *address = json_text(node, "Address");
     _cleanup_json_ json_t *shaped = json_pack(
-        "{s:s,s:{s:I},s:o,s:o,s:{s:o,s:s,s:s},s:{s:s},s:{s:s,s:o},s:I}", "ID", json_text(node, "ID"), "Version", "Index",
+        "{s:s,s:{s:I},s:o,s:o,s:{s:o,s:s,s:s},s:{s:s},s:{s:s,s:o},s:I,s:I,s:s}", "ID", json_text(node, "ID"), "Version", "Index",
         (json_int_t) json_number(node, "Version"), "CreatedAt", json_time(node, "CreatedAt"), "UpdatedAt", json_time(node, "UpdatedAt"), "Spec",
         "Labels", json_labels(node), "Role", json_text(node, "Role"), "Availability", json_text(node, "Availability"), "Description",
         "Hostname", json_text(node, "Hostname"), "Status", "State", json_text(node, "Status"), "Addr", host_of(address), "KeyGeneration",
-        (json_int_t) json_number(node, "KeyGeneration"));
+        (json_int_t) json_number(node, "KeyGeneration"), "Rekeyed", (json_int_t) json_number(node, "Rekeyed"), "RekeyLost",
+        json_text(node, "RekeyLost"));
 
     if (!shaped)
         return NULL;

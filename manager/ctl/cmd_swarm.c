@@ -10,6 +10,7 @@
 #include "ctl/json.h"
 #include "ctl/key.h"
 #include "ctl/output.h"
+#include "ctl/progress.h"
 #include "ctl/receipt.h"
 #include "ctl/status.h"
 
@@ -173,10 +174,34 @@ static int disable_autolock(const struct args *args, struct caller *c, struct er
     return STATUS_OK;
 }
 
+static int rekey(const struct args *args, struct caller *c, struct error *e)
+{
+    _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+    _cleanup_json_ json_t *document = NULL;
+    uint32_t count;
+    int r = call_method(c, "Rekey", &reply, e, "u", 0U);
+
+    if (r != STATUS_OK)
+        return r;
+    r = sd_bus_message_read(reply, "u", &count);
+    if (r < 0)
+        return call_reply_error(r, e);
+    if (!args->on[OPTION_JSON])
+        output_print("Swarm updated.\n");
+    else if ((r = json_print(document = json_pack("{s:I}", "Rekey", (json_int_t) count), e)) != STATUS_OK)
+        return r;
+    progress_rekey(c, count, 0, args->on[OPTION_JSON]);
+    return STATUS_OK;
+}
+
 int cmd_update(const struct args *args, struct caller *c, struct error *e)
 {
+    if (args->on[OPTION_REKEY] && args->is_set[OPTION_AUTOLOCK])
+        return error_set(e, STATUS_USAGE, "--rekey does not go with --autolock, which makes new keys for the disks anyway");
+    if (args->on[OPTION_REKEY])
+        return rekey(args, c, e);
     if (!args->is_set[OPTION_AUTOLOCK])
-        return error_set(e, STATUS_USAGE, "nothing to update: --autolock=true or --autolock=false is missing");
+        return error_set(e, STATUS_USAGE, "nothing to update: --autolock=true, --autolock=false or --rekey is missing");
     return args->on[OPTION_AUTOLOCK] ? enable_autolock(args, c, e) : disable_autolock(args, c, e);
 }
 

@@ -105,15 +105,39 @@ static int print_key(const struct args *args, uint32_t generation, const struct 
     return STATUS_OK;
 }
 
+static int check_options(const struct args *args, struct error *e)
+{
+    if (!args->on[OPTION_REKEY])
+        return STATUS_OK;
+    if (!args->on[OPTION_ROTATE])
+        return error_set(e, STATUS_USAGE, "--rekey goes with --rotate; new keys under the unlock key that is in force: 'swarmctl update --rekey'");
+    if (args->value[OPTION_OLD_KEY_EXPIRES])
+        return error_set(e, STATUS_USAGE, "--old-key-expires does not go with --rekey: the old key opens nothing as soon as a manager has new keys");
+    return STATUS_OK;
+}
+
+/* Before the key is printed and confirmed: what is asked for comes with the confirmation. */
+static int ask_rekey(struct caller *c, uint32_t generation, uint32_t *ret_count, struct error *e)
+{
+    _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+    int r = call_method(c, "Rekey", &reply, e, "u", generation);
+
+    if (r != STATUS_OK)
+        return r;
+    r = sd_bus_message_read(reply, "u", ret_count);
+    return r < 0 ? call_reply_error(r, e) : STATUS_OK;
+}
+
 int cmd_unlock_key(const struct args *args, struct caller *c, struct error *e)
 {
     _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
     _cleanup_(secret_done) struct secret key = SECRET_NULL;
     uint64_t expires = 0;
-    uint32_t generation;
-    int r = STATUS_OK;
+    bool quiet = args->on[OPTION_QUIET] || args->on[OPTION_JSON];
+    uint32_t generation, count = 0;
+    int r = check_options(args, e);
 
-    if (args->value[OPTION_OLD_KEY_EXPIRES])
+    if (r == STATUS_OK && args->value[OPTION_OLD_KEY_EXPIRES])
         r = duration_parse("old-key-expires", args->value[OPTION_OLD_KEY_EXPIRES], &expires, e);
     if (r == STATUS_OK)
         r = call_method(c, args->on[OPTION_ROTATE] ? "RotateUnlockKey" : "GetUnlockKey", &reply, e, "");
@@ -124,11 +148,16 @@ int cmd_unlock_key(const struct args *args, struct caller *c, struct error *e)
         r = key_read(reply, &key);
     if (r < 0)
         return call_reply_error(r, e);
-    r = print_key(args, generation, &key, e);
+    r = args->on[OPTION_REKEY] ? ask_rekey(c, generation, &count, e) : STATUS_OK;
+    if (r == STATUS_OK)
+        r = print_key(args, generation, &key, e);
     if (r == STATUS_OK)
         r = receipt_confirm(c, generation, expires, "the old key still works", e);
     if (r != STATUS_OK || !args->on[OPTION_ROTATE])
         return r;
-    progress_unlock_key(c, generation, args->on[OPTION_QUIET] || args->on[OPTION_JSON]);
+    if (args->on[OPTION_REKEY])
+        progress_rekey(c, count, generation, quiet);
+    else
+        progress_unlock_key(c, generation, quiet);
     return STATUS_OK;
 }

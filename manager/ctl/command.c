@@ -32,6 +32,7 @@ const struct command_option command_options[_OPTION_MAX] = {
     [OPTION_FORCE_REMOVE] = { 'f', "force", NULL, "Remove a node that is not down, too" },
     [OPTION_FORCE_WRITE] = { 'f', "force", NULL, "Replace a file that exists" },
     [OPTION_OLD_KEY_EXPIRES] = { 0, "old-key-expires", "TIME", "How long managers that are away may use the old key (24h)" },
+    [OPTION_REKEY] = { 0, "rekey", NULL, "Make new keys for every manager's disk and connections, too" },
     [OPTION_ROLE] = { 0, "role", "ROLE", "worker or manager" },
     [OPTION_AVAILABILITY] = { 0, "availability", "WORD", "active, pause or drain" },
     [OPTION_LABEL_ADD] = { 0, "label-add", "KEY=VALUE", "Attach a label; may be given several times" },
@@ -59,10 +60,13 @@ const struct command commands[] = {
     { NULL, "unlock", NULL, "", 0, 0, OPTIONS(OPTION_QUIET), "Unlock this manager",
       "Asks for the unlock key, a recovery key or a passphrase at the terminal, or takes\none line of standard input where that is no "
       "terminal. Returns when the manager is\nactive.", cmd_unlock },
-    { NULL, "unlock-key", NULL, "", 0, 0, OPTIONS(OPTION_OLD_KEY_EXPIRES, OPTION_QUIET, OPTION_ROTATE), "Show or rotate the unlock key",
-      "The old key opens the managers until the new one has been printed, and on those that\nare away until they are back. Shows each manager as it gets the new one.", cmd_unlock_key },
-    { NULL, "update", NULL, "", 0, 0, OPTIONS(OPTION_AUTOLOCK), "Turn autolock on or off",
-      "--autolock or --autolock=true prints a new unlock key; --autolock=false turns it off.", cmd_update },
+    { NULL, "unlock-key", NULL, "", 0, 0, OPTIONS(OPTION_OLD_KEY_EXPIRES, OPTION_QUIET, OPTION_REKEY, OPTION_ROTATE),
+      "Show or rotate the unlock key",
+      "The old key opens the managers until the new one has been printed, and on those that\nare away until they are back. Shows each manager as it gets the new one.\n"
+      "With --rekey, for a key that others may have, nothing on the managers' disks opens with\nthe old key and copies of their files any more.", cmd_unlock_key },
+    { NULL, "update", NULL, "", 0, 0, OPTIONS(OPTION_AUTOLOCK, OPTION_REKEY), "Turn autolock on or off, make new keys",
+      "--autolock or --autolock=true prints a new unlock key; --autolock=false turns it off.\n"
+      "--rekey makes new keys for every manager's disk and connections, and leaves the unlock\nkey as it is.", cmd_update },
     { NULL, "join-token", NULL, "worker|manager", 1, 1, OPTIONS(OPTION_QUIET, OPTION_ROTATE), "Show or rotate a join token", "",
       cmd_join_token },
     { NULL, "leave", NULL, "", 0, 0, OPTIONS(OPTION_FORCE), "Leave the swarm", "", cmd_leave },

@@ -11,11 +11,14 @@
 
 #define POLL_MS 50
 #define POLLS_MAX 600
+#define POLLS_REKEY_MAX 3600 /* servers that keep others waiting are asked one after the other */
 
 struct progress {
     bool (*concerns)(const struct progress *p, const json_t *node);
     bool (*has)(const struct progress *p, const json_t *node);
     uint32_t generation;
+    uint32_t rekey; /* 0: it is none */
+    unsigned polls;
     bool quiet;
     const char *lacks;       /* what is said of a node that has not */
     char done[64];           /* what is said of one that has */
@@ -30,6 +33,11 @@ static bool is_manager(const struct progress *p _unused_, const json_t *node)
 static bool has_generation(const struct progress *p, const json_t *node)
 {
     return json_number(node, "KeyGeneration") >= p->generation;
+}
+
+static bool has_new_keys(const struct progress *p, const json_t *node)
+{
+    return json_number(node, "Rekeyed") >= p->rekey && has_generation(p, node);
 }
 
 static bool is_any(const struct progress *p _unused_, const json_t *node _unused_)
@@ -48,6 +56,15 @@ static void tell(const json_t *node, const char *what)
     _cleanup_free_ char *escaped = escape(name, strlen(name), ESCAPE_TEXT);
 
     (void) fprintf(stderr, "%s: %s\n", escaped ? escaped : "", what);
+}
+
+static void tell_lost(const json_t *node)
+{
+    const char *lost = json_text(node, "RekeyLost"), *name = json_text(node, "Hostname");
+    _cleanup_free_ char *escaped = escape(lost, strlen(lost), ESCAPE_TEXT), *host = escape(name, strlen(name), ESCAPE_TEXT);
+
+    if (*lost && escaped && host)
+        (void) fprintf(stderr, "%s: these ways to unlock it are gone: %s. Add there what is still wanted: swarmctl keyslot add ...\n", host, escaped);
 }
 
 /* How many that can be reached are still missing. */
@@ -71,6 +88,8 @@ static unsigned look(struct progress *p, const json_t *nodes)
         (void) json_object_set_new(p->told, id, json_true());
         if (!p->quiet)
             tell(node, p->done);
+        if (p->rekey > 0)
+            tell_lost(node);
     }
     return missing;
 }
@@ -127,7 +146,7 @@ static void tell_unseen(const struct error *e)
 
 static void follow(struct progress *p, struct caller *c)
 {
-    for (unsigned i = 0; i < POLLS_MAX; i++) {
+    for (unsigned i = 0; i < p->polls; i++) {
         _cleanup_json_ json_t *nodes = NULL;
         struct error e = { "" };
         unsigned missing;
@@ -136,10 +155,10 @@ static void follow(struct progress *p, struct caller *c)
             tell_unseen(&e);
             return;
         }
-        if (json_array_size(nodes) < 2) /* alone: it is done */
+        if (json_array_size(nodes) < 2 && p->rekey == 0) /* alone: it is done */
             return;
         missing = look(p, nodes);
-        if ((missing == 0 && is_over(p, nodes)) || i + 1 == POLLS_MAX) {
+        if ((missing == 0 && is_over(p, nodes)) || i + 1 == p->polls) {
             name_missing(p, nodes);
             return;
         }
@@ -154,6 +173,7 @@ void progress_unlock_key(struct caller *c, uint32_t generation, bool quiet)
         .concerns = is_manager,
         .has = has_generation,
         .generation = generation,
+        .polls = POLLS_MAX,
         .quiet = quiet,
         .lacks = "is not reachable: it still opens with the key that it knows, and gets the new one when it is back",
         .told = told,
@@ -163,12 +183,31 @@ void progress_unlock_key(struct caller *c, uint32_t generation, bool quiet)
     follow(&p, c);
 }
 
+void progress_rekey(struct caller *c, uint32_t count, uint32_t generation, bool quiet)
+{
+    _cleanup_json_ json_t *told = json_object();
+    struct progress p = {
+        .concerns = is_manager,
+        .has = has_new_keys,
+        .generation = generation,
+        .rekey = count,
+        .polls = POLLS_REKEY_MAX,
+        .quiet = quiet,
+        .lacks = "has no new keys yet: it still opens with what it had, and makes them when it is back",
+        .done = "has new keys",
+        .told = told,
+    };
+
+    follow(&p, c);
+}
+
 void progress_certificates(struct caller *c)
 {
     _cleanup_json_ json_t *told = json_object();
     struct progress p = {
         .concerns = is_any,
         .has = is_certified,
+        .polls = POLLS_MAX,
         .lacks = "has no certificate of the new CA yet; the old CA stays trusted until it has, or is removed",
         .done = "has a new certificate",
         .told = told,

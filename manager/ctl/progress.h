@@ -10,5 +10,8 @@
 
 /* Each manager has the unlock key of that generation. quiet: only those are named that have not. */
 void progress_unlock_key(struct caller *c, uint32_t generation, bool quiet);
+/* Each manager has made new keys as often as count says, and the unlock key of that generation (0: whichever); what could not be carried over
+ * is told of each. */
+void progress_rekey(struct caller *c, uint32_t count, uint32_t generation, bool quiet);
 /* Each node has a certificate of the CA in force. */
 void progress_certificates(struct caller *c);

@@ -56,8 +56,8 @@ _swarmctl_complete() {
         ' init')     global+=' --advertise-addr --autolock --force-new-cluster --listen-addr' ;;
         ' join')     global+=' --advertise-addr --listen-addr --token' ;;
         ' unlock')   global+=' --quiet' ;;
-        ' unlock-key') global+=' --old-key-expires --quiet --rotate' ;;
-        ' update')   global+=' --autolock' ;;
+        ' unlock-key') global+=' --old-key-expires --quiet --rekey --rotate' ;;
+        ' update')   global+=' --autolock --rekey' ;;
         ' join-token') global+=' --quiet --rotate'
                      ((operands == 0)) && words='worker manager' ;;
         ' leave')    global+=' --force' ;;

@@ -32,6 +32,8 @@ static const struct {
     [SWARM_EVENT_PROMOTED] = { MESSAGE_PROMOTED, LOG_NOTICE, "This node has become a manager." },
     [SWARM_EVENT_DEMOTED] = { MESSAGE_DEMOTED, LOG_NOTICE, "This node has become a worker; its copy of the swarm's store is wiped." },
     [SWARM_EVENT_REMOVED] = { MESSAGE_REMOVED, LOG_NOTICE, "The swarm has removed this node; its keys and its store are wiped." },
+    [SWARM_EVENT_REKEY] = { MESSAGE_REKEY, LOG_NOTICE, "Every manager makes new keys for its disk and its connections." },
+    [SWARM_EVENT_REKEYED] = { MESSAGE_REKEYED, LOG_NOTICE, "This manager has new keys; copies of its former ones open nothing here any more." },
     [SWARM_EVENT_REFUSED] = { MESSAGE_REFUSED, LOG_WARNING, "Somebody on the network was not let in." },
     [SWARM_EVENT_TROUBLE] = { MESSAGE_TROUBLE, LOG_WARNING, "An operation was left unfinished and is tried again at the next start." },
 };

@@ -11,7 +11,7 @@
 /* docs/FORMATS.md "Key bundle" */
 #define MAGIC "SWARMKB"
 #define MAGIC_SIZE 7
-#define VERSION 1
+#define VERSION 2
 #define FLAG_KEK 1U
 #define AT_VERSION 7
 #define AT_FLAGS 8
@@ -19,10 +19,21 @@
 #define AT_NONCE 16
 #define NONCE_SIZE crypto_aead_xchacha20poly1305_ietf_NPUBBYTES
 #define TAG_SIZE crypto_aead_xchacha20poly1305_ietf_ABYTES
-#define HEADER_SIZE (AT_NONCE + NONCE_SIZE)
-#define PLAIN_FIXED 20
+#define AT_UUID (AT_NONCE + NONCE_SIZE)
 #define PLAIN_MAX (PLAIN_FIXED + BUNDLE_DEKS_MAX * (4 + DEK_SIZE) + BUNDLE_TLS_KEY_MAX)
-#define CONTEXT "swarm-manager key bundle, version 1"
+#define HEADER_SIZE (AT_UUID + BUNDLE_UUID_SIZE)
+#define PLAIN_FIXED 24
+
+/* What differs between the versions. */
+struct layout {
+    size_t header, fixed;
+    const char *context;
+};
+
+static const struct layout layouts[VERSION + 1] = {
+    [1] = { AT_UUID, 20, "swarm-manager key bundle, version 1" },
+    [2] = { HEADER_SIZE, PLAIN_FIXED, "swarm-manager key bundle, version 2" },
+};
 
 static_assert(HEADER_SIZE + KEK_SIZE + PLAIN_MAX + TAG_SIZE <= BUNDLE_SEALED_MAX, "the largest bundle fits");
 static_assert(sizeof(struct bundle) % _Alignof(struct bundle) == 0, "sodium_malloc aligns the end");
@@ -34,6 +45,15 @@ struct bundle *bundle_new(void)
     if (b)
         memset(b, 0, sizeof(*b));
     return b;
+}
+
+struct bundle *bundle_copy(const struct bundle *b)
+{
+    struct bundle *copy = bundle_new();
+
+    if (copy)
+        *copy = *b;
+    return copy;
 }
 
 void bundle_free(struct bundle *b)
@@ -134,6 +154,7 @@ static int encode(const struct bundle *b, struct secret *ret)
     p = put32(p, b->active_dek);
     p = put32(p, b->n_deks);
     p = put32(p, b->tls_key_size);
+    p = put32(p, b->rekeyed);
     for (uint32_t i = 0; i < b->n_deks; i++) {
         p = put32(p, b->deks[i].id);
         memcpy(p, b->deks[i].key, DEK_SIZE);
@@ -144,12 +165,12 @@ static int encode(const struct bundle *b, struct secret *ret)
     return 0;
 }
 
-static int decode(const struct secret *s, struct bundle **ret)
+static int decode(const struct secret *s, const struct layout *layout, struct bundle **ret)
 {
     _cleanup_(bundle_freep) struct bundle *b = NULL;
     const unsigned char *p = s->data;
 
-    if (s->size < PLAIN_FIXED)
+    if (s->size < layout->fixed)
         return -EBADMSG;
     b = bundle_new();
     if (!b)
@@ -158,9 +179,11 @@ static int decode(const struct secret *s, struct bundle **ret)
     b->active_dek = get32(p + 8);
     b->n_deks = get32(p + 12);
     b->tls_key_size = get32(p + 16);
-    p += PLAIN_FIXED;
+    if (layout->fixed == PLAIN_FIXED)
+        b->rekeyed = get32(p + 20);
+    p += layout->fixed;
     if (b->n_deks > BUNDLE_DEKS_MAX || b->tls_key_size > BUNDLE_TLS_KEY_MAX ||
-        s->size != PLAIN_FIXED + b->n_deks * (4 + DEK_SIZE) + b->tls_key_size)
+        s->size != layout->fixed + b->n_deks * (4 + DEK_SIZE) + b->tls_key_size)
         return -EBADMSG;
     for (uint32_t i = 0; i < b->n_deks; i++) {
         b->deks[i].id = get32(p);
@@ -174,7 +197,7 @@ static int decode(const struct secret *s, struct bundle **ret)
     return 0;
 }
 
-static int derive(const struct secret *kek, struct secret *ret)
+static int derive(const struct secret *kek, const struct layout *layout, struct secret *ret)
 {
     _cleanup_(secret_done) struct secret key = SECRET_NULL;
     int r;
@@ -184,7 +207,8 @@ static int derive(const struct secret *kek, struct secret *ret)
     r = secret_new(crypto_aead_xchacha20poly1305_ietf_KEYBYTES, &key);
     if (r < 0)
         return r;
-    (void) crypto_generichash(key.data, key.size, (const unsigned char *) CONTEXT, sizeof(CONTEXT) - 1, kek->data, kek->size);
+    (void) crypto_generichash(key.data, key.size, (const unsigned char *) layout->context, strlen(layout->context), kek->data,
+                              kek->size);
     *ret = secret_take(&key);
     return 0;
 }
@@ -193,7 +217,7 @@ int bundle_seal(const struct bundle *b, const struct secret *kek, bool with_kek,
 {
     _cleanup_(secret_done) struct secret plain = SECRET_NULL, key = SECRET_NULL, blob = SECRET_NULL;
     size_t before = HEADER_SIZE + (with_kek ? KEK_SIZE : 0);
-    int r = derive(kek, &key);
+    int r = derive(kek, &layouts[VERSION], &key);
 
     if (r == 0)
         r = encode(b, &plain);
@@ -206,6 +230,7 @@ int bundle_seal(const struct bundle *b, const struct secret *kek, bool with_kek,
     (void) put32(blob.data + AT_FLAGS, with_kek ? FLAG_KEK : 0);
     (void) put32(blob.data + AT_SEALED_SIZE, (uint32_t) (plain.size + TAG_SIZE));
     randombytes_buf(blob.data + AT_NONCE, NONCE_SIZE);
+    memcpy(blob.data + AT_UUID, b->header_uuid, BUNDLE_UUID_SIZE);
     if (with_kek)
         memcpy(blob.data + HEADER_SIZE, kek->data, KEK_SIZE);
     (void) crypto_aead_xchacha20poly1305_ietf_encrypt(blob.data + before, NULL, plain.data, plain.size, blob.data, HEADER_SIZE, NULL,
@@ -215,54 +240,78 @@ int bundle_seal(const struct bundle *b, const struct secret *kek, bool with_kek,
 }
 
 /* Checks the clear header; where the sealed part begins: behind the header and the KEK, if there is one. */
-static int check_header(const struct secret *blob, size_t *ret_sealed)
+static int check_header(const struct secret *blob, const struct layout **ret_layout, size_t *ret_sealed)
 {
-    size_t sealed = HEADER_SIZE;
+    const struct layout *layout;
     uint32_t flags;
+    size_t sealed;
 
     if (blob->size <= AT_VERSION || memcmp(blob->data, MAGIC, MAGIC_SIZE) != 0 || blob->data[AT_VERSION] == 0)
         return -EBADMSG;
     if (blob->data[AT_VERSION] > VERSION)
         return -EPROTONOSUPPORT;
-    if (blob->size < HEADER_SIZE || blob->size > BUNDLE_SEALED_MAX)
+    layout = &layouts[blob->data[AT_VERSION]];
+    if (blob->size < layout->header || blob->size > BUNDLE_SEALED_MAX)
         return -EBADMSG;
     flags = get32(blob->data + AT_FLAGS);
     if (flags & ~FLAG_KEK)
         return -EBADMSG;
-    if (flags & FLAG_KEK)
-        sealed += KEK_SIZE;
+    sealed = layout->header + (flags & FLAG_KEK ? KEK_SIZE : 0);
     if (blob->size < sealed + TAG_SIZE || get32(blob->data + AT_SEALED_SIZE) != blob->size - sealed)
         return -EBADMSG;
+    *ret_layout = layout;
     *ret_sealed = sealed;
     return 0;
 }
 
 int bundle_embedded_kek(const struct secret *blob, bool *ret_has_kek, struct secret *ret_kek)
 {
+    const struct layout *layout;
     size_t sealed;
-    int r = check_header(blob, &sealed);
+    int r = check_header(blob, &layout, &sealed);
 
-    if (r == 0 && ret_kek && sealed > HEADER_SIZE)
-        r = secret_copy(blob->data + HEADER_SIZE, KEK_SIZE, ret_kek);
+    if (r == 0 && ret_kek && sealed > layout->header)
+        r = secret_copy(blob->data + layout->header, KEK_SIZE, ret_kek);
     if (r == 0)
-        *ret_has_kek = sealed > HEADER_SIZE;
+        *ret_has_kek = sealed > layout->header;
     return r;
+}
+
+int bundle_names_header(const struct secret *blob, unsigned char ret_uuid[static BUNDLE_UUID_SIZE])
+{
+    const struct layout *layout;
+    size_t sealed;
+    int r = check_header(blob, &layout, &sealed);
+
+    if (r < 0)
+        return r;
+    if (layout->header < HEADER_SIZE || sodium_is_zero(blob->data + AT_UUID, BUNDLE_UUID_SIZE))
+        return 0;
+    memcpy(ret_uuid, blob->data + AT_UUID, BUNDLE_UUID_SIZE);
+    return 1;
 }
 
 int bundle_unseal(const struct secret *blob, const struct secret *kek, struct bundle **ret)
 {
     _cleanup_(secret_done) struct secret plain = SECRET_NULL, key = SECRET_NULL;
+    _cleanup_(bundle_freep) struct bundle *b = NULL;
+    const struct layout *layout;
     size_t sealed;
-    int r = check_header(blob, &sealed);
+    int r = check_header(blob, &layout, &sealed);
 
     if (r == 0)
-        r = derive(kek, &key);
+        r = derive(kek, layout, &key);
     if (r == 0)
         r = secret_new(blob->size - sealed - TAG_SIZE, &plain);
     if (r < 0)
         return r;
     if (crypto_aead_xchacha20poly1305_ietf_decrypt(plain.data, NULL, NULL, blob->data + sealed, blob->size - sealed, blob->data,
-                                                   HEADER_SIZE, blob->data + AT_NONCE, key.data) < 0)
+                                                   layout->header, blob->data + AT_NONCE, key.data) < 0)
         return -EKEYREJECTED;
-    return decode(&plain, ret);
+    r = decode(&plain, layout, &b);
+    if (r < 0)
+        return r;
+    (void) bundle_names_header(blob, b->header_uuid);
+    *ret = TAKE_PTR(b);
+    return 0;
 }

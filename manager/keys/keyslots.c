@@ -156,7 +156,7 @@ int keyslots_sequence(const char *path, uint64_t *ret, struct error *e)
     return r < 0 ? error_set(e, r, "cannot read %s: %s", path, strerror(-r)) : 0;
 }
 
-int keyslots_erase(const char *path, struct error *e)
+static int erase_both(const char *path, struct error *e)
 {
     char temporary[PATH_MAX];
     int r = file_temporary(NULL, path, temporary);
@@ -165,4 +165,15 @@ int keyslots_erase(const char *path, struct error *e)
         return error_set(e, r, "cannot remove %s: %s", path, strerror(-r));
     r = file_erase(path, e);
     return r < 0 ? r : file_erase(temporary, e);
+}
+
+int keyslots_erase(const char *path, struct error *e)
+{
+    char next[PATH_MAX];
+    int r = keyslots_next(path, next);
+
+    if (r < 0)
+        return error_set(e, r, "cannot remove %s: %s", path, strerror(-r));
+    r = erase_both(path, e);
+    return r < 0 ? r : erase_both(next, e);
 }

@@ -30,6 +30,7 @@ enum keyslot_state {
 #define KEYSLOT_KIND_MAX 64
 #define KEYSLOT_BINDING_MAX 256
 #define KEYSLOT_AREA_LEN 64
+#define KEYSLOTS_UUID_SIZE 16
 
 struct keyslot {
     int slot;
@@ -98,5 +99,15 @@ int keyslots_list(const char *path, struct keyslot keyslots[static KEYSLOTS_MAX]
 /* The LUKS2 header's sequence id, which every change increases (LUKS2 on-disk format, section 2.1). */
 int keyslots_sequence(const char *path, uint64_t *ret, struct error *e);
 
-/* Destroys all keyslots' areas and headers, then unlinks the file. A missing file is no error; a damaged one goes too. */
+/* The header's UUID, by which a sealed bundle names it. */
+int keyslots_uuid(const char *path, unsigned char ret[static KEYSLOTS_UUID_SIZE], struct error *e);
+
+/* Where a header is made that is to take the place of path's: PATH.next, into a buffer of PATH_MAX. */
+int keyslots_next(const char *path, char *ret);
+
+/* Whether and how a replacement came to its end: the header of that UUID (NULL: none is known) is put in path's place if PATH.next is it and
+ * path is not, else a PATH.next that is not needed is erased. 1 when it was put there, 0 when all stays. What cannot be judged stays as it is. */
+int keyslots_settle(const char *path, const unsigned char *uuid, struct error *e);
+
+/* Destroys all keyslots' areas and headers, then unlinks the file, and a PATH.next. A missing file is no error; a damaged one goes too. */
 int keyslots_erase(const char *path, struct error *e);

@@ -164,6 +164,8 @@ int rules_check_node(const Pb__Node *n)
     if (r == 0)
         r = check_line(n->address, STORE_ADDRESS_MAX);
     if (r == 0)
+        r = check_line(n->rekey_lost, STORE_REKEY_LOST_MAX);
+    if (r == 0)
         r = check_labels(n->labels, n->n_labels);
     if (r < 0)
         return r;

@@ -113,6 +113,7 @@ static void answer_unlock_key(struct swarm *s, struct peer_answer *answer)
     Peer__Reply reply = PEER__REPLY__INIT;
 
     key.autolock = cluster->autolock;
+    key.rekey = cluster->rekey;
     if (cluster->autolock) {
         key.key = cluster->unlock_key;
         key.generation = cluster->unlock_generation;

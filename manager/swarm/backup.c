@@ -120,7 +120,8 @@ static int put_nodes(struct swarm *s, const struct store *from)
         node.meta = &meta;
         node.role = PB__ROLE__WORKER;
         node.state = PB__NODE_STATE__DOWN;
-        node.key_generation = 0;
+        node.key_generation = node.rekeyed = 0;
+        node.rekey_lost = (char *) protobuf_c_empty_string;
         put.node = &node;
         command.what_case = PB__COMMAND__WHAT_PUT_NODE;
         command.put_node = &put;

@@ -20,3 +20,15 @@ int bytes_replace(ProtobufCBinaryData *field, const void *data, size_t size)
     field->len = size;
     return 0;
 }
+
+int string_replace(char **field, const char *text)
+{
+    char *copy = text[0] ? strdup(text) : (char *) protobuf_c_empty_string;
+
+    if (!copy)
+        return -ENOMEM;
+    if (*field != protobuf_c_empty_string)
+        erasing_free(*field);
+    *field = copy;
+    return 0;
+}

@@ -116,6 +116,7 @@ static void make_node(struct swarm *s, struct founding *f)
     f->node.role = PB__ROLE__MANAGER;
     f->node.certificate = bytes(f->certificate, strlen(f->certificate));
     f->node.raft_id = s->file.raft_id;
+    f->node.rekeyed = s->bundle->rekeyed;
 }
 
 static int make_objects(struct swarm *s, bool autolock, struct founding *f)
@@ -226,6 +227,7 @@ static int take_over(struct swarm *s, const Pb__Cluster *cluster, struct foundin
         r = make_keys(s, f, e);
     if (r < 0)
         return r;
+    s->bundle->rekeyed = cluster->rekey;
     make_node(s, f);
     f->cluster = *cluster;
     f->cluster_meta = *cluster->meta;

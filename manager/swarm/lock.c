@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The manager's lock on disk: which key opens the sealed bundle, and the two switches between "autolock on" and "off". */
+/* The manager's lock on disk: which key opens the sealed bundle, and what the swarm knows of it. */
 #include <errno.h>
+#include <sodium.h>
 #include <string.h>
 
 #include "basic/file.h"
 #include "keys/credential.h"
 #include "keys/unlock_key.h"
-#include "pki/ca.h"
 #include "swarm/swarm_private.h"
 #include "swarm/tls_file.h"
-#include "swarm/trust.h"
 
 /* One rename replaces the whole credential, so it is at any instant the old one or the new one. */
 int lock_store_bundle(struct swarm *s, bool with_kek, struct error *e)
@@ -34,43 +33,6 @@ int lock_key_text(const ProtobufCBinaryData *key, struct secret *ret_text)
     return r < 0 ? r : unlock_key_format(&copy, ret_text);
 }
 
-static int new_tls_key(struct swarm *s, const Pb__Cluster *cluster, struct bundle *bundle, struct error *e)
-{
-    _cleanup_(secret_done) struct secret key = SECRET_NULL, ca_key = SECRET_NULL;
-    _cleanup_(node_freep) Pb__Node *node = NULL;
-    _cleanup_free_ char *certificate = NULL;
-    _cleanup_free_ char *ca = NULL, *chain = NULL;
-    int r;
-
-    r = ca_node_key(&key);
-    if (r == 0 && key.size > BUNDLE_TLS_KEY_MAX)
-        r = -EMSGSIZE;
-    if (r == 0)
-        r = secret_copy(cluster->ca_key.data, cluster->ca_key.len, &ca_key);
-    if (r < 0)
-        return error_set(e, r, "no new TLS key can be made: %s", strerror(-r));
-    ca = trust_ca(cluster);
-    if (!ca)
-        return error_set(e, -ENOMEM, "out of memory");
-    r = ca_issue(&ca_key, ca, &key, s->file.node_id, CA_ROLE_MANAGER, s->file.swarm_id, swarm_now() / 1000000, &certificate, e);
-    if (r == 0)
-        r = step_node(s, s->file.node_id, &node);
-    if (r < 0)
-        return r;
-    memcpy(bundle->tls_key, key.data, key.size);
-    bundle->tls_key_size = (uint32_t) key.size;
-    chain = trust_chain(cluster, certificate);
-    if (!chain)
-        return error_set(e, -ENOMEM, "out of memory");
-    r = tls_file_write_chain(s->files.tls, chain, e);
-    if (r < 0)
-        return r;
-    r = bytes_replace(&node->certificate, certificate, strlen(certificate));
-    if (r == 0)
-        r = step_put_node(s, node);
-    return r < 0 ? error_set(e, r, "the node's new certificate cannot be stored: %s", strerror(-r)) : 0;
-}
-
 int lock_adopt(struct swarm *s, struct secret *kek, struct bundle **bundle, bool locks, struct error *e)
 {
     struct secret old_kek = secret_take(&s->kek);
@@ -93,15 +55,6 @@ int lock_adopt(struct swarm *s, struct secret *kek, struct bundle **bundle, bool
     return 0;
 }
 
-static struct bundle *bundle_copy(const struct bundle *b)
-{
-    struct bundle *copy = bundle_new();
-
-    if (copy)
-        *copy = *b;
-    return copy;
-}
-
 /* Everything on disk that the previous DEKs open is rewritten or deleted, then they are forgotten. */
 int lock_finish_rewrite(struct swarm *s, struct error *e)
 {
@@ -115,47 +68,6 @@ int lock_finish_rewrite(struct swarm *s, struct error *e)
     bundle_drop_old_deks(s->bundle);
     r = lock_store_bundle(s, !s->keys_locked, e);
     return r < 0 ? r : step_keyring(s, s->bundle, s->bundle->active_dek);
-}
-
-/* Autolock comes into force: a new KEK behind the unlock key's keyslot, a new DEK and a new TLS key, none of which were ever on disk in a
- * form that opens without the unlock key. Until the bundle's rename the old credential opens by itself; from then on the key is needed. */
-int lock_arm(struct swarm *s, struct error *e)
-{
-    _cleanup_(secret_done) struct secret kek = SECRET_NULL, text = SECRET_NULL;
-    _cleanup_(bundle_freep) struct bundle *bundle = NULL;
-    _cleanup_(cluster_freep) Pb__Cluster *cluster = NULL;
-    uint64_t sequence = 0;
-    int r;
-
-    r = step_cluster(s, &cluster);
-    if (r == 0)
-        r = lock_key_text(&cluster->unlock_key, &text);
-    if (r == 0)
-        r = secret_random(KEK_SIZE, &kek);
-    if (r == 0 && !(bundle = bundle_copy(s->bundle)))
-        r = -ENOMEM;
-    if (r == 0)
-        r = bundle_add_dek(bundle);
-    if (r < 0)
-        return error_set(e, r, "no new keys can be made: %s", strerror(-r));
-    r = keyslots_create(s->files.keyslots, &kek, &text, cluster->unlock_generation, KEYSLOT_ACTIVE, e);
-    if (r == 0)
-        r = keyslots_sequence(s->files.keyslots, &sequence, e);
-    if (r == 0)
-        r = new_tls_key(s, cluster, bundle, e);
-    if (r < 0)
-        return r;
-    bundle->header_sequence = sequence;
-    r = lock_adopt(s, &kek, &bundle, true, e);
-    if (r < 0)
-        return r;
-    step_watch_lock(s);
-    r = open_identity(s, e);
-    if (r == 0)
-        r = lock_finish_rewrite(s, e);
-    if (r == 0)
-        r = lock_record_generation(s, cluster->unlock_generation, cluster->unlock_generation);
-    return r;
 }
 
 int lock_replace_tls_key(struct swarm *s, const struct secret *tls_key, struct error *e)
@@ -176,47 +88,16 @@ int lock_replace_tls_key(struct swarm *s, const struct secret *tls_key, struct e
     return r;
 }
 
-/* Autolock goes out of force: the KEK moves into the credential, sealed to this machine; only then do the keyslots go. */
-int lock_disarm(struct swarm *s, struct error *e)
+int lock_settle(struct swarm *s, struct error *e)
 {
-    int r;
+    bool names = s->keys_locked && !sodium_is_zero(s->bundle->header_uuid, sizeof(s->bundle->header_uuid));
+    char next[PATH_MAX];
+    int r = keyslots_next(s->files.keyslots, next);
 
-    s->bundle->header_sequence = 0;
-    r = lock_store_bundle(s, true, e);
-    if (r < 0)
-        return r;
-    s->keys_locked = false;
-    r = lock_record_generation(s, 0, 0);
-    if (r == 0)
-        r = keyslots_erase(s->files.keyslots, e);
-    if (r == 0)
-        r = file_erase(s->files.records, e);
-    return r;
-}
-
-/* The replicated state says which generation this manager's keyslots hold, and how new its header is. */
-int lock_record_generation(struct swarm *s, uint32_t generation, uint32_t oldest)
-{
-    _cleanup_(node_freep) Pb__Node *node = NULL;
-    uint64_t sequence = 0;
-    int r;
-
-    if (s->file.role != PB__ROLE__MANAGER)
-        return 0;
-    if (generation > 0) {
-        r = keyslots_sequence(s->files.keyslots, &sequence, NULL);
-        if (r < 0)
-            return r;
-    }
-    r = step_node(s, s->file.node_id, &node);
-    if (r < 0)
-        return r;
-    if (node->key_generation == generation && node->oldest_key_generation == oldest && node->keyslots_sequence == sequence)
-        return 0;
-    node->key_generation = generation;
-    node->oldest_key_generation = oldest;
-    node->keyslots_sequence = sequence;
-    return step_put_node(s, node);
+    /* an attempt that failed may have replaced the credential nevertheless */
+    if (r == 0 && access(next, F_OK) == 0)
+        r = lock_store_bundle(s, !s->keys_locked, e);
+    return r < 0 ? r : keyslots_settle(s->files.keyslots, names ? s->bundle->header_uuid : NULL, e);
 }
 
 /* Forgets what this process knows of the swarm. */

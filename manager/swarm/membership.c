@@ -108,6 +108,7 @@ int membership_fetch_unlock_key(struct swarm *s, struct membership *m, struct er
         return r;
     if (reply->what_case != PEER__REPLY__WHAT_UNLOCK_KEY)
         return error_set(e, -EPROTO, "the swarm's answer is not understood: is this machine's version the older one?");
+    m->rekeyed = reply->unlock_key->rekey;
     if (!reply->unlock_key->autolock)
         return 0;
     m->generation = reply->unlock_key->generation;
@@ -126,6 +127,7 @@ static int make_bundle(const struct membership *m, struct bundle **ret, struct s
         r = -EMSGSIZE;
     if (r < 0)
         return r;
+    bundle->rekeyed = m->rekeyed;
     memcpy(bundle->tls_key, m->tls_key.data, m->tls_key.size);
     bundle->tls_key_size = (uint32_t) m->tls_key.size;
     *ret = TAKE_PTR(bundle);
@@ -147,6 +149,6 @@ int membership_store(struct swarm *s, struct membership *m, struct error *e)
     if (r == 0 && locks)
         r = keyslots_create(s->files.keyslots, &kek, &m->unlock_key, m->generation, KEYSLOT_ACTIVE, e);
     if (r == 0 && locks)
-        r = keyslots_sequence(s->files.keyslots, &bundle->header_sequence, e);
+        r = lock_name_header(s->files.keyslots, bundle, e);
     return r < 0 ? r : lock_adopt(s, &kek, &bundle, locks, e);
 }

@@ -12,6 +12,7 @@ struct membership {
     struct identity *identity;
     struct secret unlock_key; /* as text; empty unless autolock is on */
     uint32_t generation;
+    uint32_t rekeyed; /* a manager's: what its new keys count as */
 };
 #define MEMBERSHIP_NULL ((struct membership) { .tls_key = SECRET_NULL, .unlock_key = SECRET_NULL })
 

@@ -209,6 +209,25 @@ int method_open(struct swarm *s, int slot, struct secret *ret_passphrase, struct
     return r;
 }
 
+int method_rebind_tang(struct swarm *s, const char *token, struct method *ret, struct error *e)
+{
+    _cleanup_(secret_done) struct secret body = SECRET_NULL;
+    _cleanup_free_ char *jwe = NULL, *pin = NULL;
+    enum keyslot_result found;
+    char text[ERROR_TEXT_MAX];
+    int r = method_json_jwe(token, &jwe);
+
+    if (r == 0)
+        r = errand_exchange(s, UNLOCK_HELPER, 'c', jwe, strlen(jwe), EXCHANGE_MS, &body, e);
+    if (r == 0)
+        r = method_json_check(&body, &found, text, sizeof(text), &pin);
+    if (r < 0)
+        return r;
+    if (found == KEYSLOT_FAILED)
+        return error_set(e, -EKEYREJECTED, "%s", text);
+    return seal(s, pin, ret, e);
+}
+
 int method_check_tang(struct swarm *s, const char *token, bool only_look, struct keyslot_refresh *ret, struct method *ret_method)
 {
     _cleanup_(secret_done) struct secret body = SECRET_NULL;

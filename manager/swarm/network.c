@@ -96,8 +96,9 @@ static enum peer_standing standing(void *data, const struct net_peer *peer, bool
     bool is_manager = strcmp(peer->role, CA_ROLE_MANAGER) == 0;
     const Pb__Node *node = s->store ? store_node(s->store, peer->node_id) : NULL;
 
-    *ret_removed = s->store && (store_is_removed(s->store, peer->node_id) || store_is_revoked(s->store, peer->digest));
-    if (*ret_removed || (!node && swarm_is_leader(s)))
+    /* of a node that has a newer certificate the former one is nobody's: who shows it is not to hear that the node was removed */
+    *ret_removed = s->store && store_is_removed(s->store, peer->node_id);
+    if (*ret_removed || (s->store && store_is_revoked(s->store, peer->digest)) || (!node && swarm_is_leader(s)))
         return PEER_STRANGER;
     if (!is_manager)
         return PEER_MEMBER;

@@ -86,7 +86,8 @@ static int change(Pb__Node *node, const struct swarm_request *r)
         node->availability = r->availability;
     if (r->has_role && node->role != r->role) {
         node->role = r->role;
-        node->key_generation = node->oldest_key_generation = 0;
+        node->key_generation = node->oldest_key_generation = node->rekeyed = 0;
+        result = string_replace(&node->rekey_lost, "");
         node->keyslots_sequence = 0;
         /* a log that begins anew is another member's: the old one may have voted */
         if (r->role == PB__ROLE__MANAGER)

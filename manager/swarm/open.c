@@ -212,18 +212,29 @@ int open_reconcile_keyslots(struct swarm *s, const Pb__Cluster *cluster, struct 
     return r < 0 ? r : lock_record_generation(s, cluster->unlock_generation, oldest);
 }
 
+/* What others may have done to it. */
+static int check_lock(struct swarm *s, const Pb__Cluster *cluster, struct error *e)
+{
+    int r = lock_remake(s, cluster, e);
+
+    if (r < 0)
+        return r;
+    if (r == 0)
+        notice_rollback(s, cluster);
+    return open_reconcile_keyslots(s, cluster, e);
+}
+
 static int reconcile_locked(struct swarm *s, const Pb__Cluster *cluster, struct error *e)
 {
-    int r;
+    int r = lock_settle(s, e);
 
+    if (r < 0)
+        return r;
     step_watch_lock(s);
-    notice_rollback(s, cluster);
-    r = open_reconcile_keyslots(s, cluster, e);
+    r = check_lock(s, cluster, e);
     /* whoever unlocked with the next key holds it */
     if (r == 0 && cluster->next_unlock_key.len > 0 && s->opened.generation == cluster->next_unlock_generation)
         r = unlock_key_confirm(s, cluster->next_unlock_generation, 0, NULL, e);
-    if (r == 0 && s->bundle->n_deks > 1)
-        r = lock_finish_rewrite(s, e);
     return r;
 }
 
@@ -237,11 +248,10 @@ int open_reconcile(struct swarm *s, struct error *e)
     if (r < 0)
         return error_set(e, r, "the swarm's settings cannot be read: %s", strerror(-r));
     if (cluster->autolock)
-        return s->keys_locked ? reconcile_locked(s, cluster, e) : lock_arm(s, e);
-    r = s->keys_locked ? lock_disarm(s, e) : keyslots_erase(s->files.keyslots, e);
-    if (r == 0 && s->bundle->n_deks > 1)
-        r = lock_finish_rewrite(s, e);
-    return r;
+        r = s->keys_locked ? reconcile_locked(s, cluster, e) : lock_arm(s, e);
+    else
+        r = s->keys_locked ? lock_disarm(s, e) : keyslots_erase(s->files.keyslots, e);
+    return r < 0 ? r : lock_finish_change(s, e);
 }
 
 int open_check_lock(struct swarm *s, struct error *e)
@@ -250,8 +260,7 @@ int open_check_lock(struct swarm *s, struct error *e)
 
     if (!s->keys_locked || step_active_cluster(s, &cluster, NULL) < 0)
         return 0;
-    notice_rollback(s, cluster);
-    return open_reconcile_keyslots(s, cluster, e);
+    return check_lock(s, cluster, e);
 }
 
 static int know_log(struct swarm *s, struct error *e)
@@ -316,6 +325,18 @@ static uint32_t newest_generation(const struct keyslot *slots, int n)
     return newest;
 }
 
+/* Before anybody unlocks: the agent works on the lock by itself. */
+static int settle_lock(struct swarm *s, const struct secret *blob, struct error *e)
+{
+    unsigned char uuid[BUNDLE_UUID_SIZE];
+    int r = bundle_names_header(blob, uuid);
+
+    /* what was read may have been renamed into place a moment before the last process was killed */
+    if (r >= 0)
+        (void) folder_sync(s->files.credential);
+    return r < 0 ? r : keyslots_settle(s->files.keyslots, r > 0 ? uuid : NULL, e);
+}
+
 static int start_member(struct swarm *s, struct error *e)
 {
     _cleanup_(secret_done) struct secret blob = SECRET_NULL;
@@ -336,6 +357,9 @@ static int start_member(struct swarm *s, struct error *e)
     s->keys_locked = !has_kek;
     if (has_kek)
         return start_open(s, &blob, e);
+    r = settle_lock(s, &blob, e);
+    if (r < 0)
+        return r;
     r = keyslots_list(s->files.keyslots, slots, e);
     if (r == -ENOENT)
         return error_set(e, -EBADMSG, "%s is missing: restore it from a backup, " GIVE_UP, s->files.keyslots);

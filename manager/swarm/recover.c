@@ -52,8 +52,10 @@ static int demote_others(struct swarm *s)
             return r;
         node->role = PB__ROLE__WORKER;
         node->state = PB__NODE_STATE__DOWN;
-        node->key_generation = 0;
-        r = step_put_node(s, node);
+        node->key_generation = node->rekeyed = 0;
+        r = string_replace(&node->rekey_lost, "");
+        if (r == 0)
+            r = step_put_node(s, node);
     }
     return r;
 }

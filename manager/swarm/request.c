@@ -20,6 +20,7 @@ static int (*const verbs[_SWARM_VERB_MAX])(struct swarm *s, struct swarm_request
     [SWARM_UPDATE_NODE] = verb_update_node,
     [SWARM_REMOVE_NODE] = verb_remove_node,
     [SWARM_ROTATE_CA] = verb_rotate_ca,
+    [SWARM_REKEY] = verb_rekey,
     [SWARM_BACKUP] = verb_backup,
     [SWARM_RESTORE] = verb_restore,
     [SWARM_LIST_KEYSLOTS] = verb_list_keyslots,
@@ -28,10 +29,12 @@ static int (*const verbs[_SWARM_VERB_MAX])(struct swarm *s, struct swarm_request
     [SWARM_INSERT_KEYSLOT] = verb_insert_keyslot,
     [SWARM_KEYSLOT_TOKEN] = verb_keyslot_token,
     [SWARM_RECORD_KEYSLOT] = verb_record_keyslot,
+    [SWARM_SWITCH_KEYS] = verb_switch_keys,
     [SWARM_FETCH_ADVERTISEMENT] = verb_fetch_advertisement,
     [SWARM_ADD_KEYSLOT] = verb_add_keyslot,
     [SWARM_TEST_KEYSLOT] = verb_test_keyslot,
     [SWARM_REFRESH_KEYSLOTS] = verb_refresh_keyslots,
+    [SWARM_FOLLOW_REKEY] = verb_follow_rekey,
 };
 
 struct swarm_request *swarm_request_new(enum swarm_verb verb)

@@ -54,6 +54,8 @@ enum swarm_event {
     SWARM_EVENT_PROMOTED,
     SWARM_EVENT_DEMOTED,
     SWARM_EVENT_REMOVED,
+    SWARM_EVENT_REKEY,   /* every manager is to make new keys */
+    SWARM_EVENT_REKEYED, /* this one has; text: the ways to unlock it that went */
     SWARM_EVENT_REFUSED, /* somebody on the network was not let in */
     SWARM_EVENT_TROUBLE, /* an operation will be tried again; text says which */
 };
@@ -105,7 +107,7 @@ enum swarm_verb {
     SWARM_UPDATE_NODE,
     SWARM_REMOVE_NODE,
     SWARM_ROTATE_CA,
-    SWARM_REKEY,       /* new keys for every manager's disk and TLS, once the unlock key that is handed out is confirmed */
+    SWARM_REKEY,       /* new keys for every manager's disk and TLS: now, or when the unlock key of that generation is confirmed */
     SWARM_BACKUP,      /* to fd */
     SWARM_RESTORE,     /* from fd, with the unlock key in key */
     SWARM_LIST_KEYSLOTS,
@@ -114,12 +116,14 @@ enum swarm_verb {
     SWARM_INSERT_KEYSLOT, /* with the secret in key and the token, if any; replaces another one if slot is not -1 */
     SWARM_KEYSLOT_TOKEN,
     SWARM_RECORD_KEYSLOT, /* what a check found: note */
+    SWARM_SWITCH_KEYS,    /* this manager's part of a rekey, with the keyslots of plan */
 
     /* these talk to helpers, on a thread of their own: whoever unlocks meanwhile does not wait for them */
     SWARM_FETCH_ADVERTISEMENT,
     SWARM_ADD_KEYSLOT,
     SWARM_TEST_KEYSLOT,
     SWARM_REFRESH_KEYSLOTS,
+    SWARM_FOLLOW_REKEY, /* this manager makes new keys, if the swarm wants that */
     _SWARM_VERB_MAX,
 };
 
@@ -189,6 +193,7 @@ struct swarm_request {
     char *token;                     /* from malloc, or NULL */
     char note[KEYSLOT_NOTE_MAX];
     struct keyslot_options *options; /* from malloc, or NULL */
+    struct rekey_plan *plan;         /* borrowed */
 
     int result; /* as in docs/HACKING.md, with error in words */
     struct error error;
@@ -196,6 +201,7 @@ struct swarm_request {
     char ret_address[SWARM_ADDRESS_MAX];
     char ret_digest[65]; /* of the CA's certificate, hexadecimal */
     uint32_t ret_generation;
+    uint32_t ret_rekey; /* the count that every manager comes to */
     struct secret ret_key, ret_token;
     struct keyslot ret_keyslots[KEYSLOTS_MAX];
     struct keyslot_report ret_reports[KEYSLOTS_MAX];

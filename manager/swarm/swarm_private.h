@@ -69,6 +69,9 @@ struct swarm {
     unsigned turns_alone; /* without a leader, while the log is rewritten */
     bool rewriting;
     bool led, beating, joining, managers_changed, role_busy, duty_busy;
+    bool rekeying;
+    uint64_t rekey_at; /* when to try again, on the loop's clock */
+    unsigned rekey_pause;
     bool awaits_leader, activating, reconciling, reconcile_again, reconcile_missed;
     struct waiting *waiting; /* for the leader */
     struct seen *seen;
@@ -175,24 +178,43 @@ void activate_turn(struct swarm *s);
 void activate_wait(struct swarm *s);
 void activate_reconcile(struct swarm *s);
 
+/* ---- rekey.c: loop's thread */
+void rekey_turn(struct swarm *s);
+
 /* ---- role.c: lifecycle thread */
 int role_follow(struct swarm *s, struct error *e);
 
 /* ---- bytes.c: any thread. The new value is copied into memory that the message's allocator erases, the old one is erased. */
 int bytes_replace(ProtobufCBinaryData *field, const void *data, size_t size);
+int string_replace(char **field, const char *text);
 
 /* ---- lock.c: lifecycle thread; what the disk holds */
 int lock_store_bundle(struct swarm *s, bool with_kek, struct error *e);
 /* Other keys than before: what runs knows them only once they are durable. Takes both on success. */
 int lock_adopt(struct swarm *s, struct secret *kek, struct bundle **bundle, bool locks, struct error *e);
 int lock_replace_tls_key(struct swarm *s, const struct secret *tls_key, struct error *e);
-int lock_arm(struct swarm *s, struct error *e);
-int lock_disarm(struct swarm *s, struct error *e);
 int lock_finish_rewrite(struct swarm *s, struct error *e);
 int lock_key_text(const ProtobufCBinaryData *key, struct secret *ret_text);
-int lock_record_generation(struct swarm *s, uint32_t generation, uint32_t oldest);
+/* Which of two headers is the lock, where an attempt to change it was cut off or failed: the one that the bundle in force names. */
+int lock_settle(struct swarm *s, struct error *e);
 int lock_wipe(struct swarm *s, struct error *e);
 void lock_forget(struct swarm *s);
+
+/* ---- lock_change.c: lifecycle thread; all keys anew */
+struct rekey_plan;
+int lock_arm(struct swarm *s, struct error *e);
+int lock_disarm(struct swarm *s, struct error *e);
+int lock_rekey(struct swarm *s, const Pb__Cluster *cluster, struct rekey_plan *plan, struct error *e);
+/* What comes after the keys are in force; does what is left of it. */
+int lock_finish_change(struct swarm *s, struct error *e);
+/* Somebody has put a lock of other keys in the place of ours, whose KEK is at hand: the unlock keys' keyslots are made once more: 1. */
+int lock_remake(struct swarm *s, const Pb__Cluster *cluster, struct error *e);
+int lock_name_header(const char *path, struct bundle *bundle, struct error *e);
+
+/* ---- lock_record.c: lifecycle thread; each puts the node only when something differs. -EREMCHG: again */
+int lock_record_generation(struct swarm *s, uint32_t generation, uint32_t oldest);
+int lock_record_rekeyed(struct swarm *s, struct error *e);
+int lock_record_certificate(struct swarm *s, struct error *e);
 
 /* ---- open.c: lifecycle thread */
 int open_renew(struct swarm *s, struct error *e); /* a manager gives itself a certificate, and takes over the roots */
@@ -258,6 +280,9 @@ int method_tpm2(struct swarm *s, const char *pcrs, struct method *ret, struct er
 int method_advertisement(struct swarm *s, const char *url, struct swarm_request *r, struct error *e);
 /* From the keyslot's own method, by way of swarm-open. */
 int method_open(struct swarm *s, int slot, struct secret *ret_passphrase, struct error *e);
+/* For a clevis token: a new method for the same servers, with the keys that they have now if a known one vouches for them. -EKEYREJECTED when
+ * one cannot be trusted, or none answers. */
+int method_rebind_tang(struct swarm *s, const char *token, struct method *ret, struct error *e);
 /* For a clevis token: what its servers say, and if one has rotated, a new method. */
 int method_check_tang(struct swarm *s, const char *token, bool only_look, struct keyslot_refresh *ret, struct method *ret_method);
 
@@ -273,6 +298,8 @@ int verb_join(struct swarm *s, struct swarm_request *r);
 int verb_update_node(struct swarm *s, struct swarm_request *r);
 int verb_remove_node(struct swarm *s, struct swarm_request *r);
 int verb_rotate_ca(struct swarm *s, struct swarm_request *r);
+int verb_rekey(struct swarm *s, struct swarm_request *r);
+int verb_switch_keys(struct swarm *s, struct swarm_request *r);
 int verb_backup(struct swarm *s, struct swarm_request *r);
 int verb_restore(struct swarm *s, struct swarm_request *r);
 /* --force-new-cluster */
@@ -289,3 +316,4 @@ int verb_fetch_advertisement(struct swarm *s, struct swarm_request *r);
 int verb_add_keyslot(struct swarm *s, struct swarm_request *r);
 int verb_test_keyslot(struct swarm *s, struct swarm_request *r);
 int verb_refresh_keyslots(struct swarm *s, struct swarm_request *r);
+int verb_follow_rekey(struct swarm *s, struct swarm_request *r);

@@ -177,6 +177,7 @@ static void on_turn(uv_timer_t *timer)
     propose_turn(s);
     help_rewrite(s);
     activate_turn(s);
+    rekey_turn(s);
     if (!replica_is_leader(s->replica))
         ask_in(s);
     else if (s->state == SWARM_ACTIVE)

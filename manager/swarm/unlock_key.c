@@ -88,6 +88,7 @@ int verb_disable_autolock(struct swarm *s, struct swarm_request *r)
         if (cluster->next_unlock_key.len > 0)
             cluster->unlock_generation = cluster->next_unlock_generation;
         cluster->next_unlock_generation = 0;
+        cluster->next_rekeys = false;
         (void) bytes_replace(&cluster->unlock_key, NULL, 0);
         (void) bytes_replace(&cluster->next_unlock_key, NULL, 0);
         (void) bytes_replace(&cluster->retiring_unlock_key, NULL, 0);
@@ -98,7 +99,7 @@ int verb_disable_autolock(struct swarm *s, struct swarm_request *r)
             return swarm_error_change(&r->error, result, "autolock cannot be turned off");
     }
     if (!s->keys_locked)
-        return 0;
+        return lock_finish_change(s, &r->error);
     result = lock_disarm(s, &r->error);
     if (result == 0)
         swarm_event(s, SWARM_EVENT_AUTOLOCK_OFF, r, -1, 0, NULL);
@@ -108,7 +109,8 @@ int verb_disable_autolock(struct swarm *s, struct swarm_request *r)
 /* The next key is the key from here on; generations never go back, so that a text naming one stays true. */
 static int promote_next(struct swarm *s, Pb__Cluster *cluster, uint64_t old_key_expires)
 {
-    bool retires = cluster->unlock_key.len > 0 && !step_is_alone(s);
+    /* where every disk gets new keys, the old one is to open none of them */
+    bool retires = cluster->unlock_key.len > 0 && !cluster->next_rekeys && !step_is_alone(s);
     int r = 0;
 
     if (old_key_expires == 0 || old_key_expires > EXPIRES_MAX)
@@ -127,6 +129,9 @@ static int promote_next(struct swarm *s, Pb__Cluster *cluster, uint64_t old_key_
     (void) bytes_replace(&cluster->next_unlock_key, NULL, 0);
     cluster->unlock_generation = cluster->next_unlock_generation;
     cluster->next_unlock_generation = 0;
+    if (cluster->next_rekeys)
+        cluster->rekey++;
+    cluster->next_rekeys = false;
     cluster->autolock = true;
     return step_put_cluster(s, cluster);
 }
@@ -139,16 +144,14 @@ static int enforce(struct swarm *s, const Pb__Cluster *cluster, struct error *e)
     if (!s->keys_locked)
         return lock_arm(s, e);
     r = open_reconcile_keyslots(s, cluster, e);
-    if (r == 0 && s->bundle->n_deks > 1)
-        r = lock_finish_rewrite(s, e);
-    return r;
+    return r < 0 ? r : lock_finish_change(s, e);
 }
 
 int unlock_key_confirm(struct swarm *s, uint32_t generation, uint64_t old_key_expires, const struct swarm_request *request, struct error *e)
 {
     _cleanup_(cluster_freep) Pb__Cluster *cluster = NULL;
     enum swarm_event event = s->keys_locked ? SWARM_EVENT_KEY_CONFIRMED : SWARM_EVENT_AUTOLOCK_ON;
-    bool news;
+    bool news, rekeys;
     int r;
 
     r = step_cluster(s, &cluster);
@@ -156,6 +159,7 @@ int unlock_key_confirm(struct swarm *s, uint32_t generation, uint64_t old_key_ex
         return r;
     if (cluster->next_unlock_key.len == 0 && !cluster->autolock)
         return error_set(e, -ENODATA, "no unlock key is set");
+    rekeys = cluster->next_rekeys;
     news = cluster->next_unlock_key.len > 0 || !s->keys_locked;
     if (generation != (cluster->next_unlock_key.len > 0 ? cluster->next_unlock_generation : cluster->unlock_generation))
         return error_set(e, -ESTALE, "there is a newer unlock key: get it with \"swarmctl unlock-key\"");
@@ -163,6 +167,8 @@ int unlock_key_confirm(struct swarm *s, uint32_t generation, uint64_t old_key_ex
         r = promote_next(s, cluster, old_key_expires);
     if (r < 0)
         return swarm_error_change(e, r, "the unlock key cannot be brought into force");
+    if (rekeys)
+        swarm_event(s, SWARM_EVENT_REKEY, request, -1, generation, NULL);
     r = enforce(s, cluster, e);
     if (r == 0 && news)
         swarm_event(s, event, request, -1, generation, NULL);

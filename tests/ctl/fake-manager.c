@@ -294,14 +294,14 @@ static const char *word(const char *text)
 
 static void append_node(sd_bus_message *m, unsigned i, const char *line)
 {
-    char id[32], w[5][64];
-    unsigned generation;
+    char id[32], w[5][64], lost[256] = "";
+    unsigned generation, rekeyed = 0;
 
-    CHECK(sscanf(line, "%63s %63s %63s %63s %63s %u", w[0], w[1], w[2], w[3], w[4], &generation) == 6);
+    CHECK(sscanf(line, "%63s %63s %63s %63s %63s %u %u %255[^\n]", w[0], w[1], w[2], w[3], w[4], &generation, &rekeyed, lost) >= 6);
     (void) snprintf(id, sizeof(id), "%cbcdefghijklmnopqrstuvwx%u", i == 0 ? 'a' : (int) ('z' + 1 - i), i + 1);
-    CHECK_OK(sd_bus_message_append(m, "a{sv}", 14, "ID", "s", id, "Hostname", "s", w[0], "Address", "s", "[fe80::1]:2377", "Role", "s", w[1],
+    CHECK_OK(sd_bus_message_append(m, "a{sv}", 16, "ID", "s", id, "Hostname", "s", w[0], "Address", "s", "[fe80::1]:2377", "Role", "s", w[1],
                                    "Availability", "s", "active", "Status", "s", w[2], "ManagerStatus", "s", word(w[3]), "TLSStatus", "s", w[4],
-                                   "Self", "b", i == 0, "KeyGeneration", "u", generation, "Labels", "a{ss}", 0, "Version", "t", UINT64_C(7),
+                                   "Self", "b", i == 0, "KeyGeneration", "u", generation, "Rekeyed", "u", rekeyed, "RekeyLost", "s", lost, "Labels", "a{ss}", 0, "Version", "t", UINT64_C(7),
                                    "CreatedAt", "t", UINT64_C(1700000000123456), "UpdatedAt", "t", UINT64_C(1700000001000000)));
 }
 
@@ -430,6 +430,17 @@ static int change_node(sd_bus_message *m)
     return sd_bus_reply_method_return(m, "s", ID);
 }
 
+static int rekey(sd_bus_message *m)
+{
+    uint32_t generation;
+    char text[16];
+
+    CHECK_OK(sd_bus_message_read(m, "u", &generation));
+    (void) snprintf(text, sizeof(text), "%u", generation);
+    log_call(m, text);
+    return sd_bus_reply_method_return(m, "u", 2);
+}
+
 static int backup(sd_bus_message *m)
 {
     int fd;
@@ -464,6 +475,7 @@ static const struct {
     { "CreateSecret", create }, { "CreateConfig", create },
     { "AddKeyslot", add_keyslot }, { "TestKeyslot", test_keyslot }, { "RefreshKeyslots", refresh_keyslots },
     { "Join", join }, { "UpdateNode", change_node }, { "RemoveNode", change_node }, { "Backup", backup }, { "Restore", restore },
+    { "Rekey", rekey },
 };
 
 static int on_call(sd_bus_message *m, void *data _unused_, sd_bus_error *error _unused_)
@@ -508,6 +520,7 @@ static const sd_bus_vtable vtable[] = {
     METHOD("GetUnlockKey", NULL, "uh"),
     METHOD("RotateUnlockKey", NULL, "uh"),
     METHOD("ConfirmUnlockKey", "ut", NULL),
+    METHOD("Rekey", "u", "u"),
     METHOD("EnableAutolock", NULL, "uh"),
     METHOD("DisableAutolock", NULL, NULL),
     METHOD("GetJoinToken", "s", "hs"),

@@ -6,7 +6,8 @@
 #include "keys/keyslots.h"
 #include "test.h"
 
-#define HEADER_SIZE 40
+#define HEADER_SIZE 56
+#define HEADER_SIZE_1 40
 
 static struct secret kek;
 
@@ -16,6 +17,8 @@ static struct bundle *sample(unsigned deks, uint32_t tls_key_size)
 
     CHECK(b);
     b->header_sequence = UINT64_C(0x0102030405060708);
+    b->rekeyed = 0x11223344;
+    randombytes_buf(b->header_uuid, sizeof(b->header_uuid));
     for (unsigned i = 0; i < deks; i++)
         CHECK_OK(bundle_add_dek(b));
     b->tls_key_size = tls_key_size;
@@ -25,7 +28,8 @@ static struct bundle *sample(unsigned deks, uint32_t tls_key_size)
 
 static bool same(const struct bundle *a, const struct bundle *b)
 {
-    if (a->header_sequence != b->header_sequence || a->active_dek != b->active_dek || a->n_deks != b->n_deks ||
+    if (a->header_sequence != b->header_sequence || a->rekeyed != b->rekeyed ||
+        memcmp(a->header_uuid, b->header_uuid, sizeof(a->header_uuid)) != 0 || a->active_dek != b->active_dek || a->n_deks != b->n_deks ||
         a->tls_key_size != b->tls_key_size || memcmp(a->tls_key, b->tls_key, a->tls_key_size) != 0)
         return false;
     for (unsigned i = 0; i < a->n_deks; i++)
@@ -45,11 +49,13 @@ static void test_round_trip(void)
         _cleanup_(bundle_freep) struct bundle *b = sample(shapes[i / 2].deks, shapes[i / 2].tls_key_size), *back = NULL;
         _cleanup_(secret_done) struct secret blob = SECRET_NULL, found = SECRET_NULL;
         bool with_kek = i % 2, has_kek = !with_kek;
+        unsigned char uuid[BUNDLE_UUID_SIZE] = { 0 };
 
         CHECK_OK(bundle_seal(b, &kek, with_kek, &blob));
         CHECK(blob.size <= BUNDLE_SEALED_MAX);
         CHECK_OK(bundle_embedded_kek(&blob, &has_kek, NULL));
         CHECK(has_kek == with_kek);
+        CHECK(bundle_names_header(&blob, uuid) == 1 && memcmp(uuid, b->header_uuid, sizeof(uuid)) == 0);
         CHECK_OK(bundle_embedded_kek(&blob, &has_kek, &found));
         CHECK(with_kek ? found.size == KEK_SIZE && memcmp(found.data, kek.data, KEK_SIZE) == 0 : !found.data);
         CHECK_OK(bundle_unseal(&blob, &kek, &back));
@@ -81,42 +87,81 @@ static void test_secrecy(void)
     CHECK(bundle_seal(b, &two, false, &other) == -EINVAL);
 }
 
-/* The format as docs/FORMATS.md has it, sealed here with libsodium's calls only. */
-static size_t seal_by_hand(const unsigned char *plain, size_t size, unsigned char *blob)
+/* The formats as docs/FORMATS.md has them, sealed here with libsodium's calls only. */
+static size_t seal_by_hand(char version, const unsigned char *plain, size_t size, unsigned char *blob)
 {
-    static const char context[] = "swarm-manager key bundle, version 1";
+    char context[] = "swarm-manager key bundle, version ?";
+    size_t header = version == 1 ? HEADER_SIZE_1 : HEADER_SIZE;
     unsigned char key[32];
     uint32_t sealed = (uint32_t) size + 16;
 
+    context[strlen(context) - 1] = (char) ('0' + version);
     memcpy(blob, "SWARMKB\1\0\0\0\0", 12);
+    blob[7] = (unsigned char) version;
     for (int i = 0; i < 4; i++)
         blob[12 + i] = (unsigned char) (sealed >> (8 * i));
     memset(blob + 16, 7, 24);
+    memset(blob + 40, 9, header - 40);
     CHECK_OK(crypto_generichash(key, 32, (const unsigned char *) context, strlen(context), kek.data, KEK_SIZE));
-    CHECK_OK(crypto_aead_xchacha20poly1305_ietf_encrypt(blob + HEADER_SIZE, NULL, plain, size, blob, HEADER_SIZE, NULL, blob + 16, key));
-    return HEADER_SIZE + size + 16;
+    CHECK_OK(crypto_aead_xchacha20poly1305_ietf_encrypt(blob + header, NULL, plain, size, blob, header, NULL, blob + 16, key));
+    return header + size + 16;
+}
+
+static int unseal_version(char version, const unsigned char *plain, size_t size, struct bundle **ret)
+{
+    static unsigned char bytes[BUNDLE_SEALED_MAX];
+    _cleanup_(secret_done) struct secret blob = SECRET_NULL;
+    unsigned char uuid[BUNDLE_UUID_SIZE];
+
+    CHECK_OK(secret_copy(bytes, seal_by_hand(version, plain, size, bytes), &blob));
+    CHECK(bundle_names_header(&blob, uuid) == (version == 2));
+    return bundle_unseal(&blob, &kek, ret);
 }
 
 static int unseal_by_hand(const unsigned char *plain, size_t size)
 {
-    static unsigned char bytes[BUNDLE_SEALED_MAX];
-    _cleanup_(secret_done) struct secret blob = SECRET_NULL;
     _cleanup_(bundle_freep) struct bundle *b = NULL;
 
-    CHECK_OK(secret_copy(bytes, seal_by_hand(plain, size, bytes), &blob));
-    return bundle_unseal(&blob, &kek, &b);
+    return unseal_version(2, plain, size, &b);
 }
 
-/* Rightly sealed, wrongly filled: one fixed part of 20 bytes and two DEKs of 36. */
+/* What the first version sealed opens, and names no header; none of one version opens as one of the other. */
+static void test_versions(void)
+{
+    _cleanup_(bundle_freep) struct bundle *one = NULL, *two = NULL, *zero = sample(1, 5), *none = NULL;
+    _cleanup_(secret_done) struct secret blob = SECRET_NULL;
+    unsigned char plain[24 + 36 + 5] = { 1 }, uuid[BUNDLE_UUID_SIZE];
+
+    plain[8] = plain[12] = 1;
+    plain[16] = 5;
+    plain[20] = 1; /* the DEK's id, in the first version */
+    CHECK_OK(unseal_version(1, plain, 20 + 36 + 5, &one));
+    CHECK(one->header_sequence == 1 && one->rekeyed == 0 && one->deks[0].id == 1 && one->tls_key_size == 5);
+    CHECK(sodium_is_zero(one->header_uuid, sizeof(one->header_uuid)));
+    plain[20] = 77; /* how often rekeyed, in the second */
+    plain[24] = 1;
+    CHECK_OK(unseal_version(2, plain, sizeof(plain), &two));
+    CHECK(two->rekeyed == 77 && two->deks[0].id == 1 && two->header_uuid[0] == 9 && two->header_uuid[15] == 9);
+
+    CHECK_OK(bundle_seal(zero, &kek, false, &blob));
+    blob.data[7] = 1;
+    CHECK(bundle_unseal(&blob, &kek, &none) == -EBADMSG && !none);
+    secret_done(&blob);
+    memset(zero->header_uuid, 0, sizeof(zero->header_uuid));
+    CHECK_OK(bundle_seal(zero, &kek, false, &blob));
+    CHECK(bundle_names_header(&blob, uuid) == 0);
+}
+
+/* Rightly sealed, wrongly filled: one fixed part of 24 bytes and two DEKs of 36. */
 static void test_strict(void)
 {
-    unsigned char good[20 + 2 * 36 + 5] = { 0 }, p[sizeof(good) + 1];
+    unsigned char good[24 + 2 * 36 + 5] = { 0 }, p[sizeof(good) + 1];
 
     good[8] = 9;
     good[12] = 2;
     good[16] = 5;
-    good[20] = 9;
-    good[56] = 3;
+    good[24] = 9;
+    good[60] = 3;
     CHECK_OK(unseal_by_hand(good, sizeof(good)));
 
     static const struct {
@@ -132,8 +177,8 @@ static void test_strict(void)
         { 16, 4 },  /* TLS key of another size */
         { 16, 6 },
         { 19, 255 },
-        { 20, 0 },  /* id 0 */
-        { 56, 9 },  /* the same id twice */
+        { 24, 0 },  /* id 0 */
+        { 60, 9 },  /* the same id twice */
     };
     for (unsigned i = 0; i < ELEMENTSOF(wrong); i++) {
         memcpy(p, good, sizeof(good));
@@ -178,7 +223,7 @@ static void test_damage(void)
         CHECK(bundle_unseal(&cut, &kek, &back) == -EBADMSG);
         CHECK(bundle_embedded_kek(&cut, &has_kek, NULL) == -EBADMSG);
     }
-    blob.data[7] = 2;
+    blob.data[7] = 3;
     CHECK(bundle_unseal(&blob, &kek, &back) == -EPROTONOSUPPORT);
 }
 
@@ -208,6 +253,7 @@ int main(void)
     CHECK_OK(secret_random(KEK_SIZE, &kek));
     test_round_trip();
     test_secrecy();
+    test_versions();
     test_strict();
     test_damage();
     test_deks();

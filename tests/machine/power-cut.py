@@ -23,7 +23,8 @@ while :; do
     case $((RANDOM % 10)) in
         0|1|2|3|4) n=$((n + 1)); head -c $((RANDOM % 3000 + 1)) /dev/zero | swarmctl secret create "s$n" - >/dev/null && echo "created s$n" ;;
         5) echo "removing s$n"; swarmctl secret rm "s$n" >/dev/null && echo "removed s$n" ;;
-        6|7) swarmctl unlock-key -q --rotate 2>/dev/null && echo confirmed ;;
+        6) swarmctl unlock-key -q --rotate 2>/dev/null && echo confirmed ;;
+        7) swarmctl unlock-key -q --rotate --rekey 2>/dev/null && echo confirmed ;;
         8) echo "turning off"; swarmctl update --autolock=false >/dev/null && echo off
            swarmctl update --autolock=true && echo confirmed ;;
         9) [ $((RANDOM % 4)) = 0 ] || continue

@@ -38,7 +38,11 @@ int main(int argc, char *argv[])
     commands[0].put_cluster->cluster->retiring_unlock_key = commands[0].put_cluster->cluster->unlock_key;
     commands[0].put_cluster->cluster->retiring_until = 99;
     commands[0].put_cluster->cluster->old_ca_certificate = commands[0].put_cluster->cluster->ca_certificate;
+    commands[0].put_cluster->cluster->rekey = 3;
+    commands[0].put_cluster->cluster->next_rekeys = true;
     commands[1] = fixture_put_node_command(fixture_manager(id_b, 0, "m2", 2));
+    commands[1].put_node->node->rekeyed = 2;
+    commands[1].put_node->node->rekey_lost = "keyslot 3 (recovery): only a person has its secret";
     commands[2] = fixture_create_command(PB__KIND__SECRET, fixture_object(id, "secret", "data", 4));
     commands[3] = fixture_create_command(PB__KIND__CONFIG, fixture_object(id_b, "config", "data", 4));
     commands[4] = fixture_set_node_state_command(id_b, PB__NODE_STATE__DOWN, 1700000000000001);

@@ -146,6 +146,30 @@ static void test_tombstones(void)
     CHECK(!store_is_removed(t, id_c) && store_is_removed(t, id_b));
 }
 
+/* What a rekey could not carry over is one line, and not a long one. */
+static void test_rekey_lost(void)
+{
+    _cleanup_(store_freep) struct store *s = store_new();
+    char text[STORE_REKEY_LOST_MAX + 2];
+    Pb__Node *node;
+
+    memset(text, 'x', sizeof(text));
+    text[sizeof(text) - 1] = '\0';
+    for (unsigned over = 0; over < 2; over++) {
+        node = fixture_manager(id_a, 0, "m", 1);
+        node->rekeyed = UINT32_MAX;
+        node->rekey_lost = text + 1 - over;
+        CHECK(put(s, node) == (over ? -EMSGSIZE : 0));
+        CHECK(over || (store_node(s, id_a)->rekeyed == UINT32_MAX && strcmp(store_node(s, id_a)->rekey_lost, text + 1) == 0));
+    }
+    static char *const wrong[] = { "two\nlines", "\x1b[31m", "\xff" };
+    for (unsigned i = 0; i < ELEMENTSOF(wrong); i++) {
+        node = fixture_manager(id_a, 1, "m", 1);
+        node->rekey_lost = wrong[i];
+        CHECK(put(s, node) == -EINVAL);
+    }
+}
+
 static void test_revoked(void)
 {
     _cleanup_(store_freep) struct store *s = store_new(), *t = store_new();
@@ -293,6 +317,7 @@ int main(void)
     test_raft_ids();
     test_state();
     test_tombstones();
+    test_rekey_lost();
     test_revoked();
     test_count();
     test_changed();

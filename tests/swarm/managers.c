@@ -144,6 +144,25 @@ int node_rotate(struct node *n, struct secret *ret_key)
     return node_complete(n, r) < 0 ? r->result : take_key(n, r, ret_key);
 }
 
+static int ask_rekey(struct node *n, uint32_t generation)
+{
+    _cleanup_(swarm_request_freep) struct swarm_request *r = swarm_request_new(SWARM_REKEY);
+
+    r->generation = generation;
+    return node_complete(n, r);
+}
+
+int node_rekey(struct node *n, struct secret *ret_key)
+{
+    _cleanup_(swarm_request_freep) struct swarm_request *r = swarm_request_new(SWARM_ROTATE_UNLOCK_KEY);
+
+    if (!ret_key)
+        return ask_rekey(n, 0);
+    if (node_complete(n, r) < 0 || ask_rekey(n, r->ret_generation) < 0)
+        return -EIO;
+    return take_key(n, r, ret_key);
+}
+
 static void name_node(struct swarm_request *r, const struct node *which)
 {
     (void) strcpy(r->node, which->hostname);

@@ -48,6 +48,7 @@ int node_init(struct node *n, bool autolock, struct secret *ret_key);
 int node_join(struct node *n, const struct node *through, Pb__Role role);
 int node_unlock(struct node *n, const struct secret *key);
 int node_rotate(struct node *n, struct secret *ret_key); /* and confirm */
+int node_rekey(struct node *n, struct secret *ret_key); /* with a rotation that is confirmed, if ret_key is not NULL */
 int node_set_role(struct node *n, const struct node *which, Pb__Role role);
 int node_remove(struct node *n, const struct node *which, bool force);
 int node_leave(struct node *n);

@@ -145,6 +145,77 @@ static void test_quorum(void)
     CHECK(node_create(m3, "e") == 0);
 }
 
+static bool rekeyed_is(uint32_t count)
+{
+    for (int i = 0; i < 3; i++) {
+        const Pb__Node *n = node_seen_by(m1, &nodes[i]);
+
+        if (!n || n->rekeyed != count)
+            return false;
+    }
+    return true;
+}
+
+static unsigned troubles(void)
+{
+    return m1->events[SWARM_EVENT_DAMAGED] + m2->events[SWARM_EVENT_DAMAGED] + m3->events[SWARM_EVENT_DAMAGED] +
+           m1->events[SWARM_EVENT_REMOVED] + m2->events[SWARM_EVENT_REMOVED] + m3->events[SWARM_EVENT_REMOVED];
+}
+
+/* One is away; it opens with the old key, then makes new keys, too. Their connections have new certificates, and the former ones are refused. */
+static void test_rekey(void)
+{
+    _cleanup_free_ char *before = NULL;
+    struct node *const m4 = &nodes[3];
+
+    node_stop(m3);
+    CHECK_OK(secret_copy(key.data, key.size, &old));
+    before = strndup((const char *) node_seen_by(m1, m2)->certificate.data, node_seen_by(m1, m2)->certificate.len);
+    CHECK_OK(node_rekey(m2, &key));
+    WAIT(node_seen_by(m1, m1)->rekeyed == 1 && node_seen_by(m1, m2)->rekeyed == 1);
+    CHECK(store_cluster(swarm_store(m1->swarm))->retiring_generation == 0);
+    CHECK(before && strncmp(before, (const char *) node_seen_by(m1, m2)->certificate.data, node_seen_by(m1, m2)->certificate.len) != 0);
+    CHECK_OK(node_create(m1, "h"));
+    CHECK_OK(node_create(m2, "i"));
+    WAIT(node_has(m1, "i") && node_has(m2, "h"));
+
+    node_start(m3);
+    CHECK(node_unlock(m3, &key) < 0);
+    CHECK_OK(node_unlock(m3, &old));
+    all_active();
+    WAIT(rekeyed_is(1) && m3->events[SWARM_EVENT_REKEYED] == 1);
+    for (int i = 0; i < 3; i++) {
+        node_stop(&nodes[i]);
+        node_start(&nodes[i]);
+        CHECK(node_unlock(&nodes[i], &old) < 0);
+        CHECK_OK(node_unlock(&nodes[i], &key));
+        WAIT(node_state(&nodes[i]) == SWARM_ACTIVE);
+    }
+    all_active();
+
+    CHECK_OK(node_rekey(m1, NULL));
+    WAIT(rekeyed_is(2));
+    CHECK_OK(node_create(m3, "j"));
+    WAIT(node_has(m1, "j") && node_has(m2, "j"));
+
+    /* who comes now has new keys as it is */
+    node_start(m4);
+    CHECK_OK(node_join(m4, m2, PB__ROLE__MANAGER));
+    WAIT(node_seen_by(m1, m4) && node_seen_by(m1, m4)->rekeyed == 2);
+    CHECK(m4->events[SWARM_EVENT_REKEYED] == 0);
+    CHECK_OK(node_set_role(m1, m4, PB__ROLE__WORKER));
+    WAIT(!swarm_is_manager(m4->swarm) && node_state(m4) == SWARM_ACTIVE);
+    CHECK(node_seen_by(m1, m4)->rekeyed == 0);
+    CHECK_OK(node_set_role(m1, m4, PB__ROLE__MANAGER));
+    WAIT(swarm_is_manager(m4->swarm) && node_state(m4) == SWARM_ACTIVE && node_seen_by(m1, m4)->rekeyed == 2);
+    CHECK_OK(node_set_role(m1, m4, PB__ROLE__WORKER));
+    WAIT(!swarm_is_manager(m4->swarm) && node_state(m4) == SWARM_ACTIVE);
+    CHECK_OK(node_remove(m1, m4, true));
+    WAIT(node_state(m4) == SWARM_INACTIVE);
+    node_stop(m4);
+    CHECK(troubles() == 0);
+}
+
 static void test_autolock(void)
 {
     node_stop(m2);
@@ -178,6 +249,7 @@ int main(void)
     test_rotate();
     test_roles();
     test_quorum();
+    test_rekey();
     test_autolock();
     test_leave();
     secret_done(&key);

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Runs inside a machine, as root: reads a manager's disk the way a thief would who has its key bundle in clear (autolock off, or a worker's), by
-docs/FORMATS.md and nothing of the manager's own code.
+"""Runs inside a machine, as root: reads a manager's disk the way a thief would who has its key bundle in clear (autolock off, or a worker's), or the
+KEK that opens it, by docs/FORMATS.md and nothing of the manager's own code.
 
-unseal.py bundle CREDENTIAL         {"deks": {id: hex}, "tls_key": PEM}
+unseal.py bundle CREDENTIAL [KEK]   {"deks": {id: hex}, "tls_key": PEM, "rekeyed": number}; KEK: a file with the lock's volume key
 unseal.py scan FOLDER… <BUNDLE      how many records each DEK id has, how many of them the bundle's DEKs decrypt, and what secrets are in them
 unseal.py authority FOLDER <BUNDLE  {"key": PEM, "certificate": PEM} of the swarm's CA
 """
@@ -32,20 +32,26 @@ def number(data):
     return int.from_bytes(data, "little")
 
 
-def bundle(path):
+def bundle(path, kek_path=None):
     blob = subprocess.run(["systemd-creds", "decrypt", "--name=swarm_keys", path, "-"], check=True, capture_output=True).stdout
-    assert blob[:8] == b"SWARMKB\x01", blob[:8]
-    if not number(blob[8:12]) & 1:
+    assert blob[:8] == b"SWARMKB\x02", blob[:8]
+    header, sealed = blob[:56], blob[56:]
+    if number(blob[8:12]) & 1:
+        kek, sealed = sealed[:64], sealed[64:]
+    elif kek_path is None:
         sys.exit("the key-encryption key is not in this bundle: it is locked")
-    kek, sealed, header = blob[40:104], blob[104:], blob[:40]
-    key = hashlib.blake2b(b"swarm-manager key bundle, version 1", key=kek, digest_size=32).digest()
+    if kek_path:
+        with open(kek_path, "rb") as file:
+            kek = file.read()
+    key = hashlib.blake2b(b"swarm-manager key bundle, version 2", key=kek, digest_size=32).digest()
     plain = ctypes.create_string_buffer(len(sealed))
-    assert sodium.crypto_aead_xchacha20poly1305_ietf_decrypt(plain, None, None, sealed, ctypes.c_ulonglong(len(sealed)), header,
-                                                             ctypes.c_ulonglong(40), header[16:40], key) == 0, "does not open"
+    if sodium.crypto_aead_xchacha20poly1305_ietf_decrypt(plain, None, None, sealed, ctypes.c_ulonglong(len(sealed)), header,
+                                                         ctypes.c_ulonglong(len(header)), header[16:40], key) != 0:
+        sys.exit("the key-encryption key does not open this bundle")
     plain = plain.raw[:len(sealed) - TAG]
-    n, size = number(plain[12:16]), number(plain[16:20])
-    deks = {number(plain[at:at + 4]): plain[at + 4:at + 36].hex() for at in range(20, 20 + 36 * n, 36)}
-    return {"deks": deks, "tls_key": pem(plain[20 + 36 * n:20 + 36 * n + size])}
+    n, size, at = number(plain[12:16]), number(plain[16:20]), 24
+    deks = {number(plain[at + i:at + i + 4]): plain[at + i + 4:at + i + 36].hex() for i in range(0, 36 * n, 36)}
+    return {"deks": deks, "tls_key": pem(plain[at + 36 * n:at + 36 * n + size]), "rekeyed": number(plain[20:24])}
 
 
 def decrypt(data, at, key):
@@ -104,7 +110,7 @@ def authority(folder, deks):
 assert sodium.sodium_init() >= 0
 command, *rest = sys.argv[1:]
 if command == "bundle":
-    print(json.dumps(bundle(rest[0])))
+    print(json.dumps(bundle(*rest)))
 elif command == "scan":
     print(json.dumps(scan(rest, json.load(sys.stdin)["deks"])))
 elif command == "authority":
