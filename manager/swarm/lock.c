@@ -93,6 +93,15 @@ int lock_adopt(struct swarm *s, struct secret *kek, struct bundle **bundle, bool
     return 0;
 }
 
+/* Those of other keys go. */
+static void keep_own_chain(struct swarm *s)
+{
+    _cleanup_(secret_done) struct secret key = SECRET_NULL;
+
+    if (secret_copy(s->bundle->tls_key, s->bundle->tls_key_size, &key) == 0)
+        tls_file_keep_only(s->files.tls, &key);
+}
+
 static struct bundle *bundle_copy(const struct bundle *b)
 {
     struct bundle *copy = bundle_new();
@@ -150,6 +159,7 @@ int lock_arm(struct swarm *s, struct error *e)
     if (r < 0)
         return r;
     step_watch_lock(s);
+    keep_own_chain(s);
     r = open_identity(s, e);
     if (r == 0)
         r = lock_finish_rewrite(s, e);
