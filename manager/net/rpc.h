@@ -60,8 +60,9 @@ struct rpc_server_events {
     /* Each reply must be given to rpc_reply_send once, from within or any time later, also when the connection or the listener has gone.
      * payload is erased after the callback. */
     void (*request)(void *data, const struct net_peer *peer, const void *payload, size_t size, struct rpc_reply *reply);
-    /* Once, from the loop; the server is gone afterwards, replies that it still owes are not. NULL is allowed. */
-    void (*closed)(void *data, struct rpc_server *server);
+    /* Once, from the loop; the server is gone afterwards, replies that it still owes are not. offence: what the client did that it was
+     * cut off for, for people; NULL when it did nothing wrong. NULL is allowed. */
+    void (*closed)(void *data, struct rpc_server *server, const char *offence);
 };
 
 /* Takes the stream, on success only. For listener_protocol.accepted. -ENOMEM. */

@@ -22,6 +22,7 @@ struct rpc_server {
     struct rpc_reply *owed;
     struct rpc_frame *first, **last; /* answers for which the stream had no room */
     unsigned in_flight;              /* requests whose answers the stream has not taken */
+    const char *offence;
     bool closing, full;
 };
 
@@ -50,14 +51,22 @@ static struct rpc_reply *owe(struct rpc_server *s, uint64_t id)
     return reply;
 }
 
+static void cut_off(struct rpc_server *s)
+{
+    s->offence = "it sends what is no request";
+    rpc_server_close(s);
+}
+
 static void on_request(struct rpc_server *s, const struct frame *frame)
 {
     struct rpc_reply *reply = frame->kind == FRAME_REQUEST ? owe(s, frame->id) : NULL;
 
-    if (!reply)
-        rpc_server_close(s); /* no client sends a reply; or out of memory */
-    else
+    if (reply)
         s->events.request(s->events.data, stream_peer(s->stream), frame->payload, frame->size, reply);
+    else if (frame->kind == FRAME_REQUEST)
+        rpc_server_close(s); /* out of memory */
+    else
+        cut_off(s);
     frame_reader_done(&s->reader);
 }
 
@@ -77,10 +86,12 @@ static void on_received(void *data, const void *bytes, size_t size)
             return;
         }
         r = frame_read(&s->reader, p, size, &used, &frame);
-        if (r < 0) {
+        if (r == -ENOMEM)
             rpc_server_close(s);
+        else if (r < 0)
+            cut_off(s);
+        if (r < 0)
             return;
-        }
         p += used;
         size -= used;
         if (r > 0)
@@ -117,10 +128,12 @@ static void on_drained(void *data)
     send_queued(data);
 }
 
-static void on_closed(void *data, _unused_ int result, _unused_ const char *why)
+static void on_closed(void *data, int result, _unused_ const char *why)
 {
     struct rpc_server *s = data;
 
+    if (result == -ETIMEDOUT)
+        s->offence = "it takes nothing that is sent to it";
     while (s->owed)
         forget(s->owed);
     while (s->first) {
@@ -131,7 +144,7 @@ static void on_closed(void *data, _unused_ int result, _unused_ const char *why)
     }
     frame_reader_done(&s->reader);
     if (s->events.closed)
-        s->events.closed(s->events.data, s);
+        s->events.closed(s->events.data, s, s->offence);
     free(s);
 }
 

@@ -79,6 +79,15 @@ static enum peer_standing standing_of(struct peer_server *s, const char *protoco
     return s->config.standing(s->config.data, peer, ret_removed);
 }
 
+static void refuse_request(struct peer_server *s, const struct net_peer *peer, struct peer_answer *answer)
+{
+    char why[96];
+
+    (void) snprintf(why, sizeof(why), "%s %s asked what it may not", peer->has_certificate ? "node" : "a stranger", peer->node_id);
+    s->config.refused(s->config.data, peer->address, why);
+    peer_answer_error(answer, -EACCES, "this node may not ask that");
+}
+
 static void dispatch(struct connection *c, const struct net_peer *peer, const Peer__Request *request, struct peer_answer *answer)
 {
     struct peer_server *s = c->server;
@@ -88,7 +97,7 @@ static void dispatch(struct connection *c, const struct net_peer *peer, const Pe
     if (removed)
         tell_removed(answer);
     else if (!peer_may(c->protocol, standing, request->what_case))
-        peer_answer_error(answer, -EACCES, "this node may not ask that");
+        refuse_request(s, peer, answer);
     else
         s->config.request(s->config.data, peer, request, answer);
 }
@@ -123,10 +132,14 @@ static void detach(struct connection *c)
     c->link = NULL;
 }
 
-static void on_rpc_closed(void *data, struct rpc_server *rpc _unused_)
+static void on_rpc_closed(void *data, struct rpc_server *rpc, const char *offence)
 {
-    detach(data);
-    free(data);
+    struct connection *c = data;
+
+    if (offence)
+        c->server->config.refused(c->server->config.data, rpc_server_peer(rpc)->address, offence);
+    detach(c);
+    free(c);
 }
 
 static void serve(struct peer_server *s, struct stream *stream, const char *protocol)
@@ -147,7 +160,7 @@ static void serve(struct peer_server *s, struct stream *stream, const char *prot
     s->connections = c;
     if (rpc_serve(stream, &events, &c->rpc) < 0) {
         stream_close(stream);
-        on_rpc_closed(c, NULL);
+        on_rpc_closed(c, NULL, NULL);
     }
 }
 

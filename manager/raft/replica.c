@@ -311,6 +311,13 @@ static int mend(struct replica *r, const struct folder_state *state, struct erro
     return result;
 }
 
+static void on_loaded(void *data, bool is_snapshot, const void *bytes, size_t size)
+{
+    const struct replica_machine *ahead = ((struct replica *) data)->config.ahead;
+
+    (void) (is_snapshot ? ahead->restore : ahead->apply)(ahead->data, bytes, size);
+}
+
 static int prepare_io(struct replica *r, const struct folder_state *state, struct error *e)
 {
     const struct sealed_io_config config = {
@@ -323,6 +330,7 @@ static int prepare_io(struct replica *r, const struct folder_state *state, struc
         .snapshot_index = state->snapshot_index,
         .snapshot_term = state->snapshot_term,
         .data = r,
+        .loaded = r->config.ahead ? on_loaded : NULL,
         .turned = on_turned,
         .checked = on_checked,
         .failed = on_failed,
@@ -399,6 +407,7 @@ static int open_checked(struct replica *r, const char *address, const struct fol
         return result;
     }
     result = start(r, e);
+    r->config.ahead = NULL;
     if (result < 0) {
         abandon(r);
         return result;

@@ -48,6 +48,8 @@ struct replica_config {
     const char *address;
     struct keyring *keyring; /* borrowed; may be changed by keyring_set at any time on this thread */
     struct replica_machine machine;
+    /* NULL, or what gets all that the log holds while replica_open runs, committed or not: to look ahead. Its outcomes are ignored. */
+    const struct replica_machine *ahead;
     unsigned snapshot_threshold; /* 0: the default */
     struct replica_links links;
     size_t segment_size; /* 0: the default */

@@ -28,6 +28,7 @@ struct sealed_io_config {
     void (*checked)(void *data);                 /* once per turn of the loop: the capacity is up to date */
     void (*failed)(void *data, const char *why); /* once; from within raft, so only note it */
     void (*snapshot_taken)(void *data, uint32_t key_id, int status); /* from within raft too; status is 0 or a RAFT_ code */
+    void (*loaded)(void *data, bool is_snapshot, const void *bytes, size_t size); /* NULL, or gets each snapshot and command on disk */
 };
 
 int sealed_io_new(const struct sealed_io_config *config, struct sealed_io **ret, struct error *e);

@@ -104,6 +104,17 @@ static int open_all(struct sealed_io *s, struct loaded *l)
     return r;
 }
 
+static void show_all(const struct sealed_io *s, const struct loaded *l)
+{
+    if (!s->config.loaded)
+        return;
+    if (l->snapshot)
+        s->config.loaded(s->config.data, true, l->snapshot->bufs[0].base, l->snapshot->bufs[0].len);
+    for (size_t i = 0; i < l->n; i++)
+        if (l->entries[i].type == RAFT_COMMAND)
+            s->config.loaded(s->config.data, false, l->entries[i].buf.base, l->entries[i].buf.len);
+}
+
 int sealed_load(struct raft_io *io, raft_term *term, raft_id *vote, struct raft_snapshot **snapshot, raft_index *start,
                 struct raft_entry **entries, size_t *n)
 {
@@ -121,6 +132,7 @@ int sealed_load(struct raft_io *io, raft_term *term, raft_id *vote, struct raft_
         sealed_loaded_free(l.snapshot, l.entries, l.n);
         return RAFT_CORRUPT;
     }
+    show_all(s, &l);
     choose_vote(highwater_get(s->config.highwater), &l);
     s->next = l.start + l.n;
     *term = l.term;

@@ -171,7 +171,7 @@ static int found(struct swarm *s, struct founding *f, struct error *e)
     if (r == 0)
         r = step_replica_bootstrap(s, e);
     if (r == 0)
-        r = step_replica_open(s, e);
+        r = step_replica_open(s, false, e);
     if (r == 0)
         r = step_put_cluster(s, &f->cluster);
     if (r == 0)

@@ -47,6 +47,26 @@ static int issue_own(struct swarm *s, const struct secret *key, const Pb__Cluste
     return r;
 }
 
+static int read_chain(struct swarm *s, const struct secret *key, char **ret, struct error *e)
+{
+    _cleanup_free_ char *chain = NULL;
+    int r = tls_file_read_chain(s->files.tls, key, &chain, e);
+
+    if (r == 0)
+        r = check_chain(chain, swarm_now() / 1000000);
+    if (r == 0)
+        *ret = TAKE_PTR(chain);
+    return r;
+}
+
+static bool has_good_chain(struct swarm *s)
+{
+    _cleanup_(secret_done) struct secret key = SECRET_NULL;
+    _cleanup_free_ char *chain = NULL;
+
+    return secret_copy(s->bundle->tls_key, s->bundle->tls_key_size, &key) == 0 && read_chain(s, &key, &chain, NULL) == 0;
+}
+
 static int load_identity(struct swarm *s, struct identity **ret, struct error *e)
 {
     _cleanup_(secret_done) struct secret key = SECRET_NULL;
@@ -56,13 +76,9 @@ static int load_identity(struct swarm *s, struct identity **ret, struct error *e
 
     if (r < 0)
         return r;
-    r = tls_file_read_chain(s->files.tls, &key, &chain, e);
-    if (r == 0)
-        r = check_chain(chain, swarm_now() / 1000000);
-    if (r < 0 && s->file.role == PB__ROLE__MANAGER && step_cluster(s, &cluster) == 0) {
-        free(TAKE_PTR(chain));
+    r = read_chain(s, &key, &chain, e);
+    if (r < 0 && s->file.role == PB__ROLE__MANAGER && (step_cluster(s, &cluster) == 0 || step_cluster_ahead(s, &cluster) == 0))
         r = issue_own(s, &key, cluster, &chain, e);
-    }
     if (r < 0)
         return error_set(e, r, "this node has no valid certificate (%s): remove it from the swarm, \"swarmctl leave --force\" here, and join anew",
                          strerror(-r));
@@ -102,7 +118,9 @@ int open_identity(struct swarm *s, struct error *e)
     return r < 0 ? r : step_network_open(s, identity, e);
 }
 
-/* With the KEK and the bundle at hand: opens the log, and alone waits until all that was committed is applied. */
+/* With the KEK and the bundle at hand: opens the log, and alone waits until all that was committed is applied. Among others a manager has
+ * nothing applied before it has heard the leader, and the leader does not let it in without a good certificate: then it takes the CA from the
+ * log as that is. */
 int open_store(struct swarm *s, struct error *e)
 {
     _cleanup_(cluster_freep) Pb__Cluster *cluster = NULL;
@@ -111,8 +129,9 @@ int open_store(struct swarm *s, struct error *e)
     r = step_keyring(s, s->bundle, s->bundle->active_dek);
     if (r < 0)
         return error_set(e, r, "the data encryption keys cannot be used: %s", strerror(-r));
-    waits = step_replica_open(s, e);
+    waits = step_replica_open(s, !has_good_chain(s), e);
     if (waits < 0) {
+        step_forget_ahead(s);
         step_replica_close(s);
         return waits;
     }
@@ -121,6 +140,7 @@ int open_store(struct swarm *s, struct error *e)
         (void) error_set(e, -EBADMSG, "%s holds no swarm: restore it from a backup, " GIVE_UP, s->files.raft);
     else
         r = open_identity(s, e);
+    step_forget_ahead(s);
     if (r < 0) {
         step_network_close(s);
         step_replica_close(s);

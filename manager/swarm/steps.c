@@ -165,6 +165,7 @@ bool step_is_alone(struct swarm *s)
 struct copy_step {
     struct swarm *swarm;
     const char *id; /* NULL: the cluster */
+    bool ahead;
     ProtobufCMessage *copy;
 };
 
@@ -188,7 +189,7 @@ static ProtobufCMessage *message_copy(const ProtobufCMessage *m)
 static void copy_message(void *data, struct completion *c)
 {
     struct copy_step *step = data;
-    struct store *store = step->swarm->store;
+    struct store *store = step->ahead ? step->swarm->ahead : step->swarm->store;
     const ProtobufCMessage *m = NULL;
 
     if (store && step->id)
@@ -200,14 +201,24 @@ static void copy_message(void *data, struct completion *c)
     completion_done(c, !m ? -ENOENT : step->copy ? 0 : -ENOMEM);
 }
 
-int step_cluster(struct swarm *s, Pb__Cluster **ret)
+static int copy_cluster(struct swarm *s, bool ahead, Pb__Cluster **ret)
 {
-    struct copy_step step = { .swarm = s };
+    struct copy_step step = { .swarm = s, .ahead = ahead };
     int r = lifecycle_on_loop(s->lifecycle, copy_message, &step);
 
     if (r == 0)
         *ret = (Pb__Cluster *) step.copy;
     return r;
+}
+
+int step_cluster(struct swarm *s, Pb__Cluster **ret)
+{
+    return copy_cluster(s, false, ret);
+}
+
+int step_cluster_ahead(struct swarm *s, Pb__Cluster **ret)
+{
+    return copy_cluster(s, true, ret);
 }
 
 int step_active_cluster(struct swarm *s, Pb__Cluster **ret, struct error *e)

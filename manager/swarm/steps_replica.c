@@ -75,6 +75,21 @@ static int machine_restore(void *data, const void *snapshot, size_t size)
     return r;
 }
 
+static int ahead_apply(void *data, const void *command, size_t size)
+{
+    const struct swarm *s = data;
+    unsigned changed;
+
+    return store_apply(s->ahead, command, size, &changed);
+}
+
+static int ahead_restore(void *data, const void *snapshot, size_t size)
+{
+    const struct swarm *s = data;
+
+    return store_restore(s->ahead, snapshot, size);
+}
+
 static struct replica_config replica_config(struct swarm *s)
 {
     return (struct replica_config) {
@@ -152,16 +167,27 @@ int step_replica_recover(struct swarm *s, struct error *e)
     return lifecycle_on_loop(s->lifecycle, recover_replica, &step);
 }
 
+struct open_step {
+    struct swarm *swarm;
+    bool look_ahead;
+    struct error *error;
+};
+
 static void open_replica(void *data, struct completion *c)
 {
-    struct error_step *step = data;
+    struct open_step *step = data;
     struct swarm *s = step->swarm;
+    const struct replica_machine ahead = { s, ahead_apply, NULL, ahead_restore };
     struct replica_config config;
     int r = 0;
 
     s->node = s->file;
     config = replica_config(s);
     s->store = store_new();
+    if (step->look_ahead)
+        s->ahead = store_new();
+    if (s->ahead)
+        config.ahead = &ahead;
     if (!s->store)
         r = error_set(step->error, -ENOMEM, "out of memory");
     if (r == 0 && !s->node.has_log && access(config.folder, F_OK) < 0)
@@ -187,9 +213,9 @@ static void open_replica(void *data, struct completion *c)
         completion_done(c, error_set(step->error, r, "the log cannot be read to its end: %s", strerror(-r)));
 }
 
-int step_replica_open(struct swarm *s, struct error *e)
+int step_replica_open(struct swarm *s, bool look_ahead, struct error *e)
 {
-    struct error_step step = { s, e };
+    struct open_step step = { s, look_ahead, e };
 
     return lifecycle_on_loop(s->lifecycle, open_replica, &step);
 }
@@ -252,6 +278,20 @@ static void free_store(void *data, struct completion *c)
     store_free(s->store);
     s->store = NULL;
     completion_done(c, 0);
+}
+
+static void forget_ahead(void *data, struct completion *c)
+{
+    struct swarm *s = data;
+
+    store_free(s->ahead);
+    s->ahead = NULL;
+    completion_done(c, 0);
+}
+
+void step_forget_ahead(struct swarm *s)
+{
+    (void) lifecycle_on_loop(s->lifecycle, forget_ahead, s);
 }
 
 void step_replica_close(struct swarm *s)

@@ -47,7 +47,7 @@ struct swarm {
     enum swarm_state state;
     struct error why;
     uint32_t locked_generation;
-    struct store *store;
+    struct store *store, *ahead; /* ahead: all that the log holds, committed or not; NULL when nobody asked for it */
     struct replica *replica;
     struct keyring *keyring;
     struct lock_watch *watch;
@@ -105,6 +105,7 @@ int step_require_active(struct swarm *s, struct error *e); /* as swarm_check_act
  * again from its begin). */
 int step_propose(struct swarm *s, const Pb__Command *command);
 int step_cluster(struct swarm *s, Pb__Cluster **ret);                 /* a copy: cluster_free() */
+int step_cluster_ahead(struct swarm *s, Pb__Cluster **ret);           /* the same, as far as the log goes, committed or not */
 int step_active_cluster(struct swarm *s, Pb__Cluster **ret, struct error *e); /* the same, or why the manager is not active */
 int step_node(struct swarm *s, const char *id, Pb__Node **ret);       /* a copy: node_free() */
 void cluster_free(Pb__Cluster *c);
@@ -118,7 +119,9 @@ void step_watch_lock(struct swarm *s);
 int step_keyring(struct swarm *s, const struct bundle *bundle, uint32_t active);
 int step_replica_bootstrap(struct swarm *s, struct error *e);
 int step_replica_recover(struct swarm *s, struct error *e); /* the only voter from now on */
-int step_replica_open(struct swarm *s, struct error *e); /* 1: the swarm's leader has to be heard first */
+/* 1: the swarm's leader has to be heard first. look_ahead: keeps what the log holds for step_cluster_ahead. */
+int step_replica_open(struct swarm *s, bool look_ahead, struct error *e);
+void step_forget_ahead(struct swarm *s);
 int step_replica_rewrite(struct swarm *s);
 void step_replica_close(struct swarm *s);
 

@@ -227,6 +227,24 @@ static void test_damage(void)
     CHECK(bundle_unseal(&blob, &kek, &back) == -EPROTONOSUPPORT);
 }
 
+static void test_wrong_keys(void)
+{
+    _cleanup_(bundle_freep) struct bundle *b = sample(1, 100), *back = NULL;
+    _cleanup_(secret_done) struct secret blob = SECRET_NULL, wrong = SECRET_NULL;
+
+    CHECK_OK(bundle_seal(b, &kek, false, &blob));
+    CHECK_OK(secret_copy(kek.data, kek.size, &wrong));
+    for (size_t bit = 0; bit < kek.size * 8; bit++) { /* as near as can be */
+        wrong.data[bit / 8] ^= (unsigned char) (1U << bit % 8);
+        CHECK(bundle_unseal(&blob, &wrong, &back) == -EKEYREJECTED && !back);
+        wrong.data[bit / 8] ^= (unsigned char) (1U << bit % 8);
+    }
+    for (unsigned i = 0; i < 20000; i++) {
+        randombytes_buf(wrong.data, wrong.size);
+        CHECK(bundle_unseal(&blob, &wrong, &back) == -EKEYREJECTED && !back);
+    }
+}
+
 static void test_deks(void)
 {
     _cleanup_(bundle_freep) struct bundle *b = sample(BUNDLE_DEKS_MAX, 0);
@@ -256,6 +274,7 @@ int main(void)
     test_versions();
     test_strict();
     test_damage();
+    test_wrong_keys();
     test_deks();
     secret_done(&kek);
     return 0;

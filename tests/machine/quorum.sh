@@ -99,6 +99,34 @@ force_new_cluster_when_pending() {
     opens_with m1 "$(<"$TMP")"
 }
 
+begins_with_a_snapshot() {
+    on "$1" sh -c "ls $STATE_FOLDER/raft | tee /dev/stderr | grep -q ^snapshot- && ! ls $STATE_FOLDER/raft | grep -q ^0*1-"
+}
+
+# Its log does not have what was first any more.
+force_new_cluster_from_a_snapshot() {
+    nobody m1 m2 m3
+    small_snapshots 16 m1 m2 m3
+    new_swarm --autolock m1 m2 m3
+    # shellcheck disable=SC2016 # expanded inside
+    on m1 sh -ec 'for i in $(seq 60); do head -c 100 /dev/urandom | swarmctl secret create "kept-$i" -; done' >/dev/null
+    begins_with_a_snapshot m1
+    crash m2
+    stop m2 m3
+    restart_into m1 locked
+    within 15 on m1 swarmctl init --force-new-cluster <<<"$KEY"
+    ((STATUS == 0))
+    has m1 kept-1
+    has m1 kept-60
+    put m1 after-recovery
+    restart_into m1 locked
+    opens_with m1 "$KEY"
+    has m1 after-recovery
+    nobody m2
+    join m2 manager # which gets the snapshot
+    has m2 kept-1
+}
+
 backup_and_restore() {
     new_swarm --autolock m1 m2
     put m1 kept
@@ -134,5 +162,6 @@ case_ stop-without-quorum-does-not-block stop_without_quorum
 case_ quorum-comes-back-and-leave-without-it quorum_comes_back
 case_ force-new-cluster-from-a-locked-manager force_new_cluster_when_locked
 case_ force-new-cluster-from-a-pending-manager force_new_cluster_when_pending
+case_ force-new-cluster-from-a-snapshot force_new_cluster_from_a_snapshot
 case_ backup-and-restore-on-a-new-machine backup_and_restore
 rm -f "$TMP"

@@ -314,7 +314,7 @@ static void test_client_gone(void)
     for (unsigned i = 0; i < ELEMENTSOF(o); i++)
         CHECK(o[i].done && o[i].result == -ECANCELED);
     turn_until_count(&loop, &server.n_rpc_closed, closed + 1);
-    CHECK(server_answer(&server) == ELEMENTSOF(o));
+    CHECK(server_answer(&server) == ELEMENTSOF(o) && server.n_offences == 0);
 }
 
 /* ---- bytes that are no frames ---- */
@@ -322,7 +322,7 @@ static void test_client_gone(void)
 /* Sends them to the server, which must close; nobody else is disturbed. */
 static void to_server(const void *bytes, size_t size)
 {
-    unsigned closed = server.n_rpc_closed;
+    unsigned closed = server.n_rpc_closed, offences = server.n_offences;
     struct client c;
 
     client_connect(&c, &loop, worker, at(), CALL, NULL);
@@ -331,6 +331,7 @@ static void to_server(const void *bytes, size_t size)
     turn_until(&loop, &c.closed);
     CHECK(c.result == -ECONNRESET && c.total == 0);
     turn_until_count(&loop, &server.n_rpc_closed, closed + 1);
+    CHECK(server.n_offences == offences + 1);
     CHECK_OK(call_text(client, "hello", 10000));
 }
 

@@ -181,12 +181,13 @@ static void on_request(void *data, const struct net_peer *peer, const void *payl
         (void) rpc_reply_send(reply, payload, size);
 }
 
-static void on_rpc_closed(void *data, struct rpc_server *rpc)
+static void on_rpc_closed(void *data, struct rpc_server *rpc, const char *offence)
 {
     struct callee *c = data;
 
     CHECK(c->rpc == rpc);
     c->server->n_rpc_closed++;
+    c->server->n_offences += offence != NULL;
     free(c);
 }
 

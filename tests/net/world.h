@@ -37,7 +37,7 @@ struct server {
     uv_loop_t *loop;
     struct listener *listener;
     bool forbids;     /* allows says no */
-    unsigned n_accepted, n_refused, n_closed, n_requests, n_rpc_closed;
+    unsigned n_accepted, n_refused, n_closed, n_requests, n_rpc_closed, n_offences;
     struct net_peer peer; /* of the last one accepted */
     struct stream *last;  /* that echoes */
     char why[512], refused_address[80];

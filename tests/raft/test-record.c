@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
+#include <sodium.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -135,6 +136,22 @@ static void test_flipped(void)
     keyring_free(k);
 }
 
+/* Another key under the right id: none is taken for it, by chance neither. */
+static void test_wrong_keys(void)
+{
+    unsigned char plain[SIZE] = { 0 }, record[RECORD_HEADER_SIZE + SIZE], wrong[1][KEYRING_KEY_SIZE];
+    struct keyring *k = keys(1, 1, 1);
+    const uint32_t id = 1;
+
+    CHECK_OK(record_seal(k, &place, plain, SIZE, record));
+    for (unsigned i = 0; i < 20000; i++) {
+        randombytes_buf(wrong, sizeof(wrong));
+        CHECK_OK(keyring_set(k, &id, (const unsigned char (*)[KEYRING_KEY_SIZE]) wrong, 1, 1));
+        CHECK(reopen(k, &place, record, sizeof(record)) == -EBADMSG);
+    }
+    keyring_free(k);
+}
+
 static void test_envelope(void)
 {
     unsigned char membership[16] = "membership", state[24] = "state", record[RECORD_HEADER_SIZE + 16 + 16 + 24], copy[sizeof(record)];
@@ -172,6 +189,7 @@ int main(void)
     test_round_trip();
     test_moved();
     test_flipped();
+    test_wrong_keys();
     test_envelope();
     return 0;
 }

@@ -11,7 +11,7 @@ PACKAGES=(
     cryptsetup-bin tang clevis clevis-luks clevis-tpm2 jose openssl curl sudo socat
     swtpm swtpm-tools tpm2-tools libtss2-tcti-swtpm0t64 libtss2-tcti-device0t64
     libtss2-esys-3.0.2-0t64 libtss2-rc0t64 libtss2-mu-4.0.1-0t64
-    gdb strace python3 python3-pexpect bash-completion less man-db
+    gdb strace libfaketime python3 python3-pexpect bash-completion less man-db
 )
 # Cost boot time or wake up during measurements, and do nothing for the tests.
 MASKED_UNITS=(

@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Runs inside a machine that is no member of the swarm: what such a machine, or a thief with somebody's certificate, may try at a manager's port.
 
-attackers.py dial ADDRESS ALPN [--certificate NAME] [--say raft|half|call|junk] [--tls12] [--seconds N]
+attackers.py dial ADDRESS ALPN [--certificate NAME] [--say raft|half|call|key|junk] [--tls12] [--seconds N]
                                  a handshake, then some words; prints what the manager made of it: refused (closed, nothing said), answered or kept
+attackers.py unread ADDRESS NAME SECONDS   with that certificate: asks and asks, and reads no answer; prints whether it was cut off
 attackers.py certificate NAME --ca NAME --swarm ID --node ID --role ROLE [--days FROM TO]
 attackers.py ca NAME --swarm ID  another authority that calls itself the same
 attackers.py relay PORT ADDRESS FILE    passes connections on, one after the other, and keeps what the clients sent
 attackers.py replay ADDRESS FILE        sends it all again
 attackers.py flood KIND ADDRESS SECONDS COUNT   half-open, garbage, slow or all; prints what it did
+attackers.py sink PORT SECONDS   is no manager, but treats connections alike: what a flood costs the machine, and no manager
 
 A NAME is that of NAME.key and NAME.pem in the folder.
 """
@@ -80,9 +82,15 @@ def words(what):
         address = b"10.213.0.4:2377"
         return b"SWRM\x01\x00" + struct.pack(">HQ", len(address), 4711) + address + struct.pack("<QQ", 1, 24) + bytes(24)
     if what == "call":  # a frame that is none of the protocol's requests
-        payload = b"swq\x01" + struct.pack("<I", 8) + b"\xff" * 8
-        return struct.pack(">I", len(payload) + 10) + b"\x01?" + struct.pack(">Q", 1) + payload
-    return os.urandom(300)
+        return frame(b"\xff" * 8)
+    if what == "key":  # FetchUnlockKey
+        return frame(b"\x32\x00")
+    return b"\xff" + os.urandom(300)  # longer than a frame may be
+
+
+def frame(message):
+    payload = b"swq\x01" + struct.pack("<I", len(message)) + message + bytes(-len(message) % 8)
+    return struct.pack(">I", len(payload) + 10) + b"\x01?" + struct.pack(">Q", 1) + payload
 
 
 def listen(s, seconds):
@@ -114,6 +122,24 @@ def dial(address, alpn, certificate, say, tls12, seconds):
     came, closed = listen(s, seconds)
     print(f"{len(came)} bytes came, {'closed' if closed else 'open'} after at most {seconds} s; {s.version()} {s.selected_alpn_protocol()}")
     return "answered" if came else "refused" if closed else "kept"
+
+
+def unread(address, name, seconds):
+    s = socket.socket()
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+    s.settimeout(10)
+    s.connect(split(address))
+    s = context("swarm-call/1", name).wrap_socket(s)
+    many, sent, deadline = words("call") * 200, 0, time.monotonic() + seconds
+    s.settimeout(1)
+    while time.monotonic() < deadline:
+        try:
+            sent += s.send(many)
+        except (TimeoutError, socket.timeout, ssl.SSLWantWriteError):
+            pass  # the manager reads no further
+        except (ssl.SSLError, OSError) as e:
+            return f"{sent} bytes sent, then cut off: {e}"
+    return f"{sent} bytes sent, still connected after {seconds} s"
 
 
 # ---- what others said, again
@@ -246,9 +272,9 @@ class Flood:
             self.selector.register(s, selectors.EVENT_READ)
 
     def run(self):
-        allowance, last = 400.0, time.monotonic()
+        allowance, last = float(self.count), time.monotonic()  # all at once
         while (now := time.monotonic()) < self.deadline:
-            allowance, last = min(400.0, allowance + 400 * (now - last)), now
+            allowance, last = min(max(400.0, allowance), allowance + 400 * (now - last)), now
             while len(self.open) < self.count and allowance >= 1:
                 allowance -= 1
                 self.connect()
@@ -258,6 +284,43 @@ class Flood:
                     self.ready(key.fileobj, events)
             self.look_again(now)
         return {"most at once": self.most, **self.counts}
+
+
+def sink(port, seconds):
+    """Answers a ClientHello with as much as a handshake's first flight has, hangs up on other words, and keeps 64 connections at most."""
+    server, open_, selector = socket.create_server(("0.0.0.0", port), backlog=256), collections.OrderedDict(), selectors.DefaultSelector()
+    server.setblocking(False)
+    selector.register(server, selectors.EVENT_READ)
+    deadline, accepted = time.monotonic() + seconds, 0
+
+    def hang_up(s):
+        selector.unregister(s)
+        del open_[s]
+        s.close()
+
+    print("ready", flush=True)
+    while time.monotonic() < deadline:
+        for key, _ in selector.select(0.1):
+            s = key.fileobj
+            try:
+                if s is server:
+                    s, _ = server.accept()
+                    s.setblocking(False)
+                    accepted += 1
+                    open_[s] = None
+                    selector.register(s, selectors.EVENT_READ)
+                    if len(open_) > 64:
+                        hang_up(next(iter(open_)))
+                elif s not in open_:
+                    pass  # hung up on in this turn
+                elif s.recv(65536)[:3] == b"\x16\x03\x01":
+                    s.send(bytes(3000))
+                else:
+                    hang_up(s)
+            except OSError:
+                if s in open_:
+                    hang_up(s)
+    return f"accepted {accepted} connections"
 
 
 def main():
@@ -284,6 +347,13 @@ def main():
             verb.add_argument("port", type=int)
         verb.add_argument("address")
         verb.add_argument("file")
+    verb = verbs.add_parser("unread")
+    verb.add_argument("address")
+    verb.add_argument("name")
+    verb.add_argument("seconds", type=float)
+    verb = verbs.add_parser("sink")
+    verb.add_argument("port", type=int)
+    verb.add_argument("seconds", type=float)
     verb = verbs.add_parser("flood")
     verb.add_argument("kind", choices=["half-open", "garbage", "slow", "all"])
     verb.add_argument("address")
@@ -299,7 +369,7 @@ def main():
     elif verb == "certificate":
         make_certificate(**chosen)
     else:
-        print({"dial": dial, "relay": relay, "replay": replay}[verb](**chosen))
+        print({"dial": dial, "unread": unread, "relay": relay, "replay": replay, "sink": sink}[verb](**chosen))
 
 
 if __name__ == "__main__":

@@ -35,9 +35,11 @@ class Book:
         return found
 
     def confirmed(self, key, listed):
-        """listed: what `node ls` says right after the key came into force."""
+        """listed: what `node ls` says right after the key came into force; None when nobody answered in time: nothing is known of the key then."""
+        if not listed:
+            return
         with self.lock:
-            self.generations[key] = max((node.get("KeyGeneration", 0) for node in listed), default=0)
+            self.generations[key] = max(node.get("KeyGeneration", 0) for node in listed)
             for node in listed:
                 if node.get("KeyGeneration", 0):
                     self.floors[node["Hostname"]] = max(node["KeyGeneration"], self.floors.get(node["Hostname"], 0))
@@ -66,7 +68,7 @@ class KeyHolder:
 
     def confirm(self, machine, key):
         agent = cluster.Agent(machine)
-        self.book.confirmed(key, cluster.nodes(agent) or [])
+        self.book.confirmed(key, cluster.nodes(agent))
         agent.close()
 
     def rotate(self, machine):
