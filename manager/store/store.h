@@ -25,6 +25,14 @@ struct store;
 #define STORE_UNLOCK_KEY_SIZE 32
 #define STORE_RECORD_MAX (256U * 1024) /* packed bytes of one object, its data apart */
 #define STORE_NODES_MAX 4096
+#define STORE_SERVICES_MAX 4096
+#define STORE_GRANTS_MAX 64      /* of one service */
+#define STORE_CONSTRAINTS_MAX 16 /* likewise */
+#define STORE_PARALLELISM_MAX 4096
+#define STORE_FORMER_MAX 8 /* revisions of one object beside the newest */
+#define STORE_UNIT_MAX 255
+#define STORE_CREDENTIAL_MAX 80 /* unit and credential name together have to fit a socket's address */
+#define STORE_USES_MAX 1024     /* of one node */
 #define STORE_REVOCATIONS_MAX 4096 /* tombstones too */
 #define STORE_DIGEST_SIZE 32
 #define STORE_SIZE_MAX (64U * 1024 * 1024) /* packed bytes of all nodes and objects: a swarm's logs and snapshots are held in memory */
@@ -37,6 +45,8 @@ DEFINE_CLEANUP(struct store *, store_free)
 #define STORE_CHANGED_CLUSTER (1U << 0)
 #define STORE_CHANGED_NODES (1U << 1) /* one was added, replaced or removed, or its state was set */
 #define STORE_CHANGED_OBJECTS (1U << 2)
+#define STORE_CHANGED_SERVICES (1U << 4) /* a service, a rollout */
+#define STORE_CHANGED_USAGE (1U << 5)
 #define STORE_CHANGED_REMOVED (1U << 3) /* a node was removed or a certificate revoked: connections that were let in may no longer be */
 
 /* Applies one encoded command (command.h); *ret_changed (may be NULL) is STORE_CHANGED_ flags. 0, or the same negative errno on every
@@ -74,3 +84,17 @@ const Pb__Object *store_object_at(const struct store *s, Pb__Kind kind, size_t i
 
 /* [a-zA-Z0-9] first and last, those and -_. between, at most STORE_NAME_MAX: the reference's rule for secret and config names. */
 bool store_name_is_valid(const char *name);
+
+/* By exact id, else by exact name, else by unambiguous id prefix. -ENOENT, -ENOTUNIQ. */
+int store_find_service(const struct store *s, const char *id_or_name, const Pb__Service **ret);
+size_t store_n_services(const struct store *s);
+const Pb__Service *store_service_at(const struct store *s, size_t i); /* by id */
+
+/* NULL when there is none of that id. */
+const Pb__Object *store_object(const struct store *s, Pb__Kind kind, const char *id);
+
+/* The data of a revision that the object still has; NULL. */
+const ProtobufCBinaryData *store_object_data(const Pb__Object *object, uint64_t revision);
+
+/* What that node's units were last said to use; NULL: nothing. */
+const Pb__Usage *store_usage(const struct store *s, const char *node_id);

@@ -75,6 +75,7 @@ struct swarm_config {
     const char *hostname;
     unsigned snapshot_threshold; /* 0: the default */
     void (*on_state)(void *data);
+    void (*on_served)(void *data); /* what swarm_credential() answers may have changed; may be NULL */
     void (*on_event)(void *data, const struct swarm_event_info *info);
     void *data;
 };
@@ -263,3 +264,19 @@ typedef void (*swarm_done_cb)(void *data, int result, const char *id, const stru
 int swarm_create_object(struct swarm *s, Pb__Kind kind, const char *name, char *const *labels, const void *data, size_t size, swarm_done_cb cb,
                         void *cb_data, struct error *e);
 int swarm_remove_object(struct swarm *s, Pb__Kind kind, const char *id_or_name, swarm_done_cb cb, void *cb_data, struct error *e);
+
+/* New data for an object; the former stays for those that use it. */
+int swarm_update_object(struct swarm *s, Pb__Kind kind, const char *id_or_name, const void *data, size_t size, swarm_done_cb cb, void *cb_data,
+                        struct error *e);
+
+/* ---- services: service.meta.version 0 makes one (name has to be free), else replaces the one of that id and version. The checks of store/service.h
+ * are made here again, with words. service is not kept. */
+int swarm_put_service(struct swarm *s, Pb__Service *service, swarm_done_cb cb, void *cb_data, struct error *e);
+int swarm_remove_service(struct swarm *s, const char *id_or_name, swarm_done_cb cb, void *cb_data, struct error *e);
+
+/* ---- credentials: what a unit of this node loads */
+
+/* *ret lives until the next return to the loop, and counts as loaded by the unit. -EACCES: no service grants it; e says which grant is missing.
+ * -EAGAIN: not known yet (locked, pending, a worker that has heard nothing so far): ask again after swarm_config.on_served. -ETIME: a worker
+ * that was cut off for longer than the service's max_age. -ESRCH: in no swarm. */
+int swarm_credential(struct swarm *s, const char *unit, const char *id, const void **ret, size_t *ret_size, struct error *e);
