@@ -33,9 +33,12 @@ struct store;
 #define STORE_UNIT_MAX 255
 #define STORE_CREDENTIAL_MAX 80 /* unit and credential name together have to fit a socket's address */
 #define STORE_USES_MAX 1024     /* of one node */
+#define STORE_USE_MAX 1024      /* packed bytes of one use */
+#define STORE_ROLLOUT_TEXT_MAX 512
+#define STORE_AGE_MAX (100ULL * 365 * 24 * 3600) /* seconds */
 #define STORE_REVOCATIONS_MAX 4096 /* tombstones too */
 #define STORE_DIGEST_SIZE 32
-#define STORE_SIZE_MAX (64U * 1024 * 1024) /* packed bytes of all nodes and objects: a swarm's logs and snapshots are held in memory */
+#define STORE_SIZE_MAX (64U * 1024 * 1024) /* packed bytes of all that is stored: a swarm's logs and snapshots are held in memory */
 
 struct store *store_new(void);
 void store_free(struct store *s);
@@ -51,8 +54,9 @@ DEFINE_CLEANUP(struct store *, store_free)
 
 /* Applies one encoded command (command.h); *ret_changed (may be NULL) is STORE_CHANGED_ flags. 0, or the same negative errno on every
  * replica: -EEXIST name, id or raft id taken, or the id of a node that was removed, -ENOENT, -ESTALE version differs, -EBUSY the last
- * manager would be demoted or a manager removed, -EINVAL name, id or label malformed, -EMSGSIZE, -EDQUOT the store is full
- * (STORE_SIZE_MAX, STORE_NODES_MAX), -EBADMSG undecodable. -ENOMEM and -EPROTONOSUPPORT (newer version) are not part of the state machine:
+ * manager would be demoted or a manager removed, an object removed that a service grants, or one updated all of whose former revisions are in
+ * use, -EINVAL name, id or label malformed, -EMSGSIZE, -EDQUOT the store is full
+ * (STORE_SIZE_MAX, STORE_NODES_MAX, STORE_SERVICES_MAX), -EBADMSG undecodable. -ENOMEM and -EPROTONOSUPPORT (newer version) are not part of the state machine:
  * another replica may have applied the command, so this one must stop. On failure the state is untouched. */
 int store_apply(struct store *s, const void *command, size_t size, unsigned *ret_changed);
 
@@ -89,6 +93,9 @@ bool store_name_is_valid(const char *name);
 int store_find_service(const struct store *s, const char *id_or_name, const Pb__Service **ret);
 size_t store_n_services(const struct store *s);
 const Pb__Service *store_service_at(const struct store *s, size_t i); /* by id */
+
+/* The first service by id that grants the object: it cannot be removed. NULL. */
+const Pb__Service *store_service_granting(const struct store *s, Pb__Kind kind, const char *object_id);
 
 /* NULL when there is none of that id. */
 const Pb__Object *store_object(const struct store *s, Pb__Kind kind, const char *id);
