@@ -6,6 +6,7 @@
 #include "pki/id.h"
 #include "store/service.h"
 #include "swarm/change.h"
+#include "unit_name/unit_name.h"
 
 static int check_names(const Pb__Service *service, struct error *e)
 {
@@ -83,6 +84,20 @@ static int check_grants(const struct store *store, const Pb__Service *service, s
     return r;
 }
 
+/* What swarm-units would refuse on each node. */
+static int check_drop_in(const Pb__Service *service, struct error *e)
+{
+    char folder[UNIT_FOLDER_SIZE];
+
+    if (unit_drop_in_folder(service->unit, folder, e) < 0)
+        return -EINVAL;
+    for (size_t i = 0; i < service->n_grants; i++)
+        if (!unit_credential_is_plain(service->grants[i]->credential))
+            return error_set(e, -EINVAL, "credential ID \"%.80s\" can be in no drop-in, which takes letters, digits and ._-@+=, only: give it another ID, as "
+                                         "SOURCE:ID, or write LoadCredential= into the unit by hand", service->grants[i]->credential);
+    return 0;
+}
+
 static int check_service(const struct store *store, const Pb__Service *service, struct error *e)
 {
     int r = check_names(service, e);
@@ -95,7 +110,9 @@ static int check_service(const struct store *store, const Pb__Service *service, 
         r = check_labels(service, e);
     if (r == 0)
         r = check_constraints(service, e);
-    return r < 0 ? r : check_grants(store, service, e);
+    if (r == 0)
+        r = check_grants(store, service, e);
+    return r == 0 && service->enabled ? check_drop_in(service, e) : r;
 }
 
 static int explain_put(const struct change *c, int code, struct error *e)
