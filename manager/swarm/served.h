@@ -14,5 +14,16 @@ void served_rolled_out(struct swarm *s, const char *service_id, uint64_t number,
 /* A unit has stopped (or was never there): what it had loaded is used no longer. */
 void served_unit_stopped(struct swarm *s, const char *unit);
 
-/* What a node reports, on the leader: into the store, and to the rollouts. */
-void served_take_report(struct swarm *s, const char *node_id, const Peer__ReportUse *report);
+/* What a node reports, on the leader: into the store, and to the rollouts. answer may be NULL. */
+void served_take_report(struct swarm *s, const char *node_id, const Peer__ReportUse *report, struct peer_answer *answer);
+
+/* ---- for the rest of the swarm */
+int served_open(struct swarm *s);
+void served_use_load(struct swarm *s); /* what units of this node had loaded before this start */
+void served_free(struct served *served);
+void served_store_changed(struct swarm *s, unsigned changed);
+void served_turn(struct swarm *s);
+void served_contact(struct swarm *s); /* a manager has answered */
+void served_forget(struct swarm *s);  /* what is in memory: the node stops being what it was */
+void served_offline_load(struct swarm *s); /* lifecycle thread: a worker's copies on disk, until it hears more */
+void served_left(struct swarm *s);    /* the swarm: what its units had loaded is of no interest to anybody */
