@@ -32,6 +32,8 @@ static const struct {
     [SWARM_EVENT_PROMOTED] = { MESSAGE_PROMOTED, LOG_NOTICE, "This node has become a manager." },
     [SWARM_EVENT_DEMOTED] = { MESSAGE_DEMOTED, LOG_NOTICE, "This node has become a worker; its copy of the swarm's store is wiped." },
     [SWARM_EVENT_REMOVED] = { MESSAGE_REMOVED, LOG_NOTICE, "The swarm has removed this node; its keys and its store are wiped." },
+    [SWARM_EVENT_CUT_OFF] = { MESSAGE_CUT_OFF, LOG_WARNING, "No manager can be reached; units get the secrets and configs that are known here." },
+    [SWARM_EVENT_CONTACT] = { MESSAGE_CONTACT, LOG_NOTICE, "A manager is reached again; what units get is up to date." },
     [SWARM_EVENT_REFUSED] = { MESSAGE_REFUSED, LOG_WARNING, "Somebody on the network was not let in." },
     [SWARM_EVENT_DROP_INS] = { MESSAGE_DROP_INS, LOG_NOTICE, "The units' drop-ins follow the swarm's services:" },
     [SWARM_EVENT_UNITS_UPDATED] = { MESSAGE_UNITS_UPDATED, LOG_NOTICE, "Units were restarted or reloaded for a new secret or config." },

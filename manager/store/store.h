@@ -103,5 +103,8 @@ const Pb__Object *store_object(const struct store *s, Pb__Kind kind, const char 
 /* The data of a revision that the object still has; NULL. */
 const ProtobufCBinaryData *store_object_data(const Pb__Object *object, uint64_t revision);
 
+/* Whether PruneObject would drop a revision that nothing uses. */
+bool store_can_prune(const struct store *s, Pb__Kind kind, const Pb__Object *object);
+
 /* What that node's units were last said to use; NULL: nothing. */
 const Pb__Usage *store_usage(const struct store *s, const char *node_id);

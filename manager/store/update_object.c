@@ -57,6 +57,13 @@ static void keep_only(Pb__Object *object, const bool used[static STORE_FORMER_MA
     object->n_former = kept;
 }
 
+bool store_can_prune(const struct store *s, Pb__Kind kind, const Pb__Object *object)
+{
+    bool used[STORE_FORMER_MAX];
+
+    return object->n_former > 0 && find_used(s, kind, object, used) < object->n_former;
+}
+
 int apply_prune_object(struct store *s, const Pb__PruneObject *prune)
 {
     bool used[STORE_FORMER_MAX];

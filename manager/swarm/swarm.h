@@ -54,6 +54,8 @@ enum swarm_event {
     SWARM_EVENT_PROMOTED,
     SWARM_EVENT_DEMOTED,
     SWARM_EVENT_REMOVED,
+    SWARM_EVENT_CUT_OFF, /* a worker that reaches no manager goes on with what it knows */
+    SWARM_EVENT_CONTACT, /* and reaches one again */
     SWARM_EVENT_REFUSED, /* somebody on the network was not let in */
     SWARM_EVENT_DROP_INS, /* of units were written or removed */
     SWARM_EVENT_UNITS_UPDATED,
@@ -79,6 +81,7 @@ struct swarm_config {
     const char *seal_socket;
     const char *helpers; /* the folder of the sockets of swarm-open, swarm-unlock and swarm-token */
     const char *hostname;
+    const char *runtime; /* a folder that is kept until the machine goes down; may be NULL */
     unsigned snapshot_threshold; /* 0: the default */
     void (*on_state)(void *data);
     void (*on_served)(void *data); /* what swarm_credential() answers may have changed; may be NULL */
@@ -289,6 +292,9 @@ int swarm_find_service(const struct swarm *s, const char *id_or_name, const Pb__
 int swarm_retry_rollout(struct swarm *s, const char *id_or_name, swarm_done_cb cb, void *cb_data, struct error *e);
 
 /* ---- credentials: what a unit of this node loads */
+
+/* False while swarm_credential() says -EAGAIN to everybody. */
+bool swarm_serves(struct swarm *s);
 
 /* *ret lives until the next return to the loop, and counts as loaded by the unit. -EACCES: no service grants it; e says which grant is missing.
  * -EAGAIN: not known yet (locked, pending, a worker that has heard nothing so far): ask again after swarm_config.on_served. -ETIME: a worker

@@ -17,7 +17,7 @@
 
 struct swarm_files {
     char node[PATH_MAX], sweep[PATH_MAX], keyslots[PATH_MAX], credential_folder[PATH_MAX], credential[PATH_MAX], erasing[PATH_MAX];
-    char raft[PATH_MAX], highwater[PATH_MAX], records[PATH_MAX], tls[PATH_MAX];
+    char raft[PATH_MAX], highwater[PATH_MAX], records[PATH_MAX], tls[PATH_MAX], offline[PATH_MAX];
 };
 
 /* What the swarm has decided about this node, and it has yet to follow. */
@@ -53,6 +53,8 @@ struct swarm {
     struct replica *replica;
     struct keyring *keyring;
     struct lock_watch *watch;
+    struct served *served;
+    struct watchers *watchers;
     bool checking; /* the lock, as the watch asked for */
     struct node_file node;
 

@@ -18,7 +18,7 @@ fail() {
 
 # The programs are not installed where the units say.
 copy_units() {
-    for unit in "$units"/swarm-*.service "$units"/swarm-*.socket "$units"/swarm-*.timer; do
+    for unit in "$units"/swarm-*.service "$units"/swarm-*.socket "$units"/swarm-*.timer "$units"/swarm-*.target; do
         sed -E 's|^(ExecStart=)/[^ ]*|\1/bin/true|; s|^ExecPaths=/[^ ]*|ExecPaths=/bin|' "$unit" >"$tmp/${unit##*/}"
     done
 }
