@@ -5,7 +5,7 @@
 
 #include "store/command.h"
 #include "store/erasing_allocator.h"
-#include "swarm/swarm_private.h"
+#include "swarm/units.h"
 
 #define DOWN_MS 7000 /* three heartbeats and what they may take */
 #define TRANSFER_MS 3000
@@ -169,6 +169,6 @@ void duties_turn(struct swarm *s)
 {
     if (s->duty_busy || !store_cluster(s->store))
         return;
-    if (!set_states(s) && !remove_members(s) && !end_retirement(s) && !end_ca_rotation(s))
+    if (!set_states(s) && !remove_members(s) && !rollouts_turn(s) && !end_retirement(s) && !end_ca_rotation(s))
         (void) prune(s);
 }

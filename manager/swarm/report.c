@@ -8,6 +8,7 @@
 #include "store/erasing_allocator.h"
 #include "store/service.h"
 #include "swarm/served_private.h"
+#include "swarm/units.h"
 #include "swarm/watchers.h"
 
 #define AGAIN_MS 2000
@@ -137,6 +138,8 @@ void served_take_report(struct swarm *s, const char *node_id, const Peer__Report
     Pb__Usage usage = PB__USAGE__INIT;
     int r = report->n_uses > STORE_USES_MAX ? -EMSGSIZE : collect(s, report, &uses);
 
+    for (size_t i = 0; i < report->n_results && i < SERVED_RESULTS_MAX; i++)
+        rollouts_take_result(s, node_id, report->results[i]);
     usage.node_id = (char *) node_id;
     usage.uses = uses.pointers;
     usage.n_uses = uses.n;

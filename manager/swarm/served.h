@@ -14,6 +14,9 @@ void served_rolled_out(struct swarm *s, const char *service_id, uint64_t number,
 /* A unit has stopped (or was never there): what it had loaded is used no longer. */
 void served_unit_stopped(struct swarm *s, const char *unit);
 
+/* A unit that has something loaded, and when it loaded last; NULL when there are no more. Valid until the next return to the loop. */
+const char *served_unit(const struct swarm *s, size_t i, int64_t *ret_loaded);
+
 /* What a node reports, on the leader: into the store, and to the rollouts. answer may be NULL. */
 void served_take_report(struct swarm *s, const char *node_id, const Peer__ReportUse *report, struct peer_answer *answer);
 

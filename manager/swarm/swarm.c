@@ -6,6 +6,7 @@
 
 #include "basic/file.h"
 #include "swarm/served.h"
+#include "swarm/units.h"
 #include "swarm/watchers.h"
 
 static const char *const state_names[] = {
@@ -157,6 +158,7 @@ static void swarm_free(struct swarm *s)
 {
     seen_forget_all(s);
     served_free(s->served);
+    rollouts_free(s->rollouts);
     keyring_free(s->keyring);
     store_free(s->store);
     secret_done(&s->kek);
@@ -187,6 +189,8 @@ int swarm_new(const struct swarm_config *config, struct swarm **ret)
         r = lifecycle_new(config->loop, &s->lifecycle);
     if (r == 0)
         r = lifecycle_new(config->loop, &s->errands);
+    if (r == 0)
+        r = units_new(s, &s->units);
     if (r == 0)
         r = lock_watch_new(config->loop, s->files.keyslots, on_lock_changed, s, &s->watch);
     if (r == 0)
@@ -243,11 +247,18 @@ static void on_errands_stopped(void *data)
     network_close(data, on_network_closed, data);
 }
 
-static void on_lifecycle_stopped(void *data)
+static void on_units_closed(void *data)
 {
     struct swarm *s = data;
 
     lifecycle_stop(s->errands, on_errands_stopped, s);
+}
+
+static void on_lifecycle_stopped(void *data)
+{
+    struct swarm *s = data;
+
+    units_close(TAKE_PTR(s->units), on_units_closed, s);
 }
 
 static void on_handed_over(void *data, int result _unused_)

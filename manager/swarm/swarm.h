@@ -57,6 +57,12 @@ enum swarm_event {
     SWARM_EVENT_CUT_OFF, /* a worker that reaches no manager goes on with what it knows */
     SWARM_EVENT_CONTACT, /* and reaches one again */
     SWARM_EVENT_REFUSED, /* somebody on the network was not let in */
+    SWARM_EVENT_DROP_INS, /* of units were written or removed */
+    SWARM_EVENT_UNITS_UPDATED,
+    SWARM_EVENT_UNITS_FAILED,
+    SWARM_EVENT_ROLLOUT_STARTED,
+    SWARM_EVENT_ROLLOUT_STOPPED,
+    SWARM_EVENT_ROLLOUT_DONE,
     SWARM_EVENT_TROUBLE, /* an operation will be tried again; text says which */
 };
 
