@@ -138,7 +138,7 @@ void served_take_report(struct swarm *s, const char *node_id, const Peer__Report
     Pb__Usage usage = PB__USAGE__INIT;
     int r = report->n_uses > STORE_USES_MAX ? -EMSGSIZE : collect(s, report, &uses);
 
-    for (size_t i = 0; i < report->n_results && i < STORE_SERVICES_MAX; i++)
+    for (size_t i = 0; i < report->n_results && i < SERVED_RESULTS_MAX; i++)
         rollouts_take_result(s, node_id, report->results[i]);
     usage.node_id = (char *) node_id;
     usage.uses = uses.pointers;

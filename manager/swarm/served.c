@@ -203,11 +203,13 @@ static int from_store(const struct swarm *s, const Peer__ServedGrant *grant, con
     return 0;
 }
 
-static int from_cache(const struct swarm *s, const Peer__ServedGrant *grant, const void **ret, size_t *ret_size, uint64_t *ret_revision)
+/* A unit that is restarted for the newest data gets no other. */
+static int from_cache(const struct swarm *s, const Peer__ServedService *service, const Peer__ServedGrant *grant, const void **ret, size_t *ret_size,
+                      uint64_t *ret_revision)
 {
     const struct secret *data = served_cache_find(&s->served->cache, grant->kind, grant->object_id, grant->revision, ret_revision);
 
-    if (!data)
+    if (!data || (service->rollout != 0 && *ret_revision != grant->revision))
         return s->served->no_room ? -ENOSPC : -EAGAIN;
     *ret = data->data;
     *ret_size = data->size;
@@ -232,7 +234,7 @@ int swarm_credential(struct swarm *s, const char *unit, const char *id, const vo
     if (is_too_old(s, service))
         return error_set(e, -ETIME, "no manager was reached for longer than service %s lets this worker go on by itself (--max-age %llu): see \"swarmctl info\"",
                          service->name, (unsigned long long) service->max_age);
-    r = v->source == SERVED_STORE ? from_store(s, grant, ret, ret_size, &revision) : from_cache(s, grant, ret, ret_size, &revision);
+    r = v->source == SERVED_STORE ? from_store(s, grant, ret, ret_size, &revision) : from_cache(s, service, grant, ret, ret_size, &revision);
     if (r == -EAGAIN)
         return r;
     if (r == -ENOSPC)

@@ -115,12 +115,33 @@ void served_unit_stopped(struct swarm *s, const char *unit)
     v->n_uses = kept;
 }
 
+/* They are in order. */
 const char *served_unit(const struct swarm *s, size_t i, int64_t *ret_loaded)
 {
-    if (i >= s->served->n_uses)
-        return NULL;
-    *ret_loaded = s->served->uses[i].loaded;
-    return s->served->uses[i].unit;
+    const struct served *v = s->served;
+    const char *unit = NULL;
+    int64_t loaded = 0;
+
+    for (size_t k = 0, n = 0; k < v->n_uses && n <= i + 1; k++) {
+        bool next = k == 0 || strcmp(v->uses[k].unit, v->uses[k - 1].unit) != 0;
+
+        n += next;
+        if (n != i + 1)
+            continue;
+        unit = v->uses[k].unit;
+        loaded = !next && loaded > v->uses[k].loaded ? loaded : v->uses[k].loaded;
+    }
+    if (unit)
+        *ret_loaded = loaded;
+    return unit;
+}
+
+static bool will_report(const struct served *v, const char *service_id, uint64_t number)
+{
+    for (size_t i = v->n_sent_results; i < v->n_results; i++)
+        if (v->results[i].number == number && strcmp(v->results[i].service_id, service_id) == 0)
+            return true;
+    return false;
 }
 
 void served_rolled_out(struct swarm *s, const char *service_id, uint64_t number, bool failed, const char *text)
@@ -128,9 +149,8 @@ void served_rolled_out(struct swarm *s, const char *service_id, uint64_t number,
     struct served *v = s->served;
     struct served_result *more;
 
-    for (size_t i = v->n_sent_results; i < v->n_results; i++)
-        if (v->results[i].number == number && strcmp(v->results[i].service_id, service_id) == 0)
-            return; /* has been said, and waits */
+    if (will_report(v, service_id, number))
+        return;
     if (v->n_results >= SERVED_RESULTS_MAX || !(more = reallocarray(v->results, v->n_results + 1, sizeof(*more))))
         return; /* the leader gives the node up in time */
     v->results = more;

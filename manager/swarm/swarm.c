@@ -157,8 +157,8 @@ static void on_lock_changed(void *data)
 static void swarm_free(struct swarm *s)
 {
     seen_forget_all(s);
-    rollouts_free(s->rollouts);
     served_free(s->served);
+    rollouts_free(s->rollouts);
     keyring_free(s->keyring);
     store_free(s->store);
     secret_done(&s->kek);
