@@ -8,6 +8,7 @@
 
 #include "bus/bus_manager.h"
 #include "bus/bus_private.h"
+#include "credentials/credentials.h"
 #include "daemon/events.h"
 #include "daemon/journal.h"
 #include "daemon/notify.h"
@@ -22,12 +23,34 @@ struct daemon {
     struct swarm *swarm;
     struct bus_manager *bus;
     struct bus_private *private;
+    struct credentials *credentials;
     bool bus_trouble; /* which has been told */
     struct notify notify;
     struct prompter prompter;
     char hostname[256];
     bool closing;
 };
+
+static void on_served(void *data)
+{
+    struct daemon *d = data;
+
+    if (d->credentials)
+        credentials_review(d->credentials);
+}
+
+static void on_refused(void *data _unused_, const struct credentials_refusal *refusal)
+{
+    char message[ERROR_TEXT_MAX + 512];
+
+    if (!refusal->unit) {
+        journal_event(MESSAGE_CREDENTIAL_STRANGER, LOG_WARNING, refusal->why, "SWARM_REASON", refusal->why, NULL);
+        return;
+    }
+    (void) snprintf(message, sizeof(message), "%s does not get the credential %s: %s", refusal->unit, refusal->credential, refusal->why);
+    journal_event(MESSAGE_CREDENTIAL_REFUSED, LOG_WARNING, message, "SWARM_UNIT", refusal->unit, "SWARM_CREDENTIAL", refusal->credential,
+                  "SWARM_REASON", refusal->why, NULL);
+}
 
 static void on_state(void *data)
 {
@@ -37,6 +60,7 @@ static void on_state(void *data)
 
     if (d->closing)
         return;
+    on_served(d);
     switch (state) {
     case SWARM_LOCKED:
         notify_status(&d->notify, false, "Locked: waiting for the unlock key (swarmctl unlock)");
@@ -101,6 +125,20 @@ static int open_private(struct daemon *d, const char *path)
     return r;
 }
 
+/* Without it the manager is of use all the same. */
+static void open_credentials(struct daemon *d, int fd)
+{
+    const struct credentials_config config = {
+        .loop = &d->loop, .swarm = d->swarm, .cgroups = "/sys/fs/cgroup", .refused = on_refused, .data = d,
+    };
+    int r = fd < 0 ? 0 : credentials_new(&config, fd, &d->credentials);
+
+    if (fd < 0)
+        journal_info("Not started with swarm-credentials.socket: units get no credentials from this node.");
+    else if (r < 0)
+        journal_error("Units get no credentials: %s", strerror(-r));
+}
+
 static void on_swarm_closed(void *data)
 {
     struct daemon *d = data;
@@ -124,6 +162,8 @@ static void on_signal(uv_signal_t *handle, int number _unused_)
     d->closing = true;
     prompter_close(&d->prompter);
     notify_close(&d->notify);
+    if (d->credentials)
+        credentials_close(TAKE_PTR(d->credentials));
     swarm_close(d->swarm, on_swarm_closed, d);
 }
 
@@ -148,8 +188,10 @@ int daemon_run(const struct daemon_config *config)
         .seal_socket = config->seal_socket,
         .helpers = config->helpers,
         .hostname = d.hostname,
+        .runtime = config->runtime,
         .snapshot_threshold = config->snapshot_threshold,
         .on_state = on_state,
+        .on_served = on_served,
         .on_event = on_event,
         .data = &d,
     };
@@ -165,6 +207,7 @@ int daemon_run(const struct daemon_config *config)
         return r;
     }
     start_handles(&d, config);
+    open_credentials(&d, config->credentials);
     r = open_private(&d, config->private_socket);
     connect_bus(&d.reconnect);
     if (r < 0 && !d.bus)

@@ -9,6 +9,8 @@ struct daemon_config {
     const char *helpers; /* the folder of the sockets of swarm-open, swarm-unlock and swarm-token */
     const char *ask_socket;
     const char *private_socket;
+    const char *runtime; /* the folder of the manager's own sockets, which is kept while the machine is up */
+    int credentials;     /* the listening socket for units, from systemd; -1: none. Owned */
     unsigned snapshot_threshold; /* 0: the default */
 };
 

@@ -34,7 +34,15 @@ static const struct {
     [SWARM_EVENT_REMOVED] = { MESSAGE_REMOVED, LOG_NOTICE, "The swarm has removed this node; its keys and its store are wiped." },
     [SWARM_EVENT_REKEY] = { MESSAGE_REKEY, LOG_NOTICE, "Every manager makes new keys for its disk and its connections." },
     [SWARM_EVENT_REKEYED] = { MESSAGE_REKEYED, LOG_NOTICE, "This manager has new keys; copies of its former ones open nothing here any more." },
+    [SWARM_EVENT_CUT_OFF] = { MESSAGE_CUT_OFF, LOG_WARNING, "No manager can be reached; units get the secrets and configs that are known here." },
+    [SWARM_EVENT_CONTACT] = { MESSAGE_CONTACT, LOG_NOTICE, "A manager is reached again; what units get is up to date." },
     [SWARM_EVENT_REFUSED] = { MESSAGE_REFUSED, LOG_WARNING, "Somebody on the network was not let in." },
+    [SWARM_EVENT_DROP_INS] = { MESSAGE_DROP_INS, LOG_NOTICE, "The units' drop-ins follow the swarm's services:" },
+    [SWARM_EVENT_UNITS_UPDATED] = { MESSAGE_UNITS_UPDATED, LOG_NOTICE, "Units were restarted or reloaded for a new secret or config." },
+    [SWARM_EVENT_UNITS_FAILED] = { MESSAGE_UNITS_FAILED, LOG_ERR, "Units could not be restarted or reloaded for a new secret or config." },
+    [SWARM_EVENT_ROLLOUT_STARTED] = { MESSAGE_ROLLOUT_STARTED, LOG_NOTICE, "New data is rolled out." },
+    [SWARM_EVENT_ROLLOUT_STOPPED] = { MESSAGE_ROLLOUT_STOPPED, LOG_ERR, "A rollout was stopped: nodes that it has not reached keep what they have." },
+    [SWARM_EVENT_ROLLOUT_DONE] = { MESSAGE_ROLLOUT_DONE, LOG_NOTICE, "A rollout is done." },
     [SWARM_EVENT_TROUBLE] = { MESSAGE_TROUBLE, LOG_WARNING, "An operation was left unfinished and is tried again at the next start." },
 };
 

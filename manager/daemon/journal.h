@@ -14,6 +14,7 @@
 /* An entry with a catalogued id (ids.h) and fields: pairs of name and value that end with NULL, a pair whose value is NULL is left out. Ours:
  *     SWARM_METHOD      how it came: "dbus NAME", "dbus pid:PID" (the private socket), "prompt", "startup"
  *     SWARM_CALLER_UID  of a D-Bus caller
+ *     SWARM_UNIT, SWARM_CREDENTIAL  of a unit that wanted one
  *     SWARM_KEYSLOT, SWARM_GENERATION, SWARM_FILE, SWARM_REASON
  * journal_event(MESSAGE_LEFT, LOG_NOTICE, "This node has left its swarm.", "SWARM_CALLER_UID", uid, NULL); */
 void journal_event(const char *message_id, int priority, const char *message, ...) __attribute__((sentinel));

@@ -93,6 +93,11 @@ void peer_caller_set_leader(struct peer_caller *c, const char *address)
     (void) snprintf(c->leader, sizeof(c->leader), "%s", address);
 }
 
+const char *peer_caller_leader(const struct peer_caller *c)
+{
+    return c->leader;
+}
+
 static int connection_get(struct peer_caller *c, const char *address, struct rpc_client **ret)
 {
     struct connection *new;

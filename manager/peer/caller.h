@@ -19,6 +19,8 @@ void peer_caller_set_identity(struct peer_caller *c, struct identity *identity);
 void peer_caller_set_managers(struct peer_caller *c, const char *const *addresses, size_t n);
 /* "": not known. */
 void peer_caller_set_leader(struct peer_caller *c, const char *address);
+/* Who is thought to lead, until the next return to the loop; "": not known. */
+const char *peer_caller_leader(const struct peer_caller *c);
 
 /* reply: NULL unless result is 0 or the leader answered with an error. */
 typedef void (*peer_reply_cb)(void *data, int result, const Peer__Reply *reply, const char *why);

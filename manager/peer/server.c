@@ -61,7 +61,7 @@ void peer_answer_redirect(struct peer_answer *answer, const char *leader)
     peer_answer_send(answer, &reply);
 }
 
-static void tell_removed(struct peer_answer *answer)
+void peer_answer_removed(struct peer_answer *answer)
 {
     Peer__Reply reply = PEER__REPLY__INIT;
 
@@ -95,7 +95,7 @@ static void dispatch(struct connection *c, const struct net_peer *peer, const Pe
     enum peer_standing standing = standing_of(s, c->protocol, peer, &removed);
 
     if (removed)
-        tell_removed(answer);
+        peer_answer_removed(answer);
     else if (!peer_may(c->protocol, standing, request->what_case))
         refuse_request(s, peer, answer);
     else

@@ -39,3 +39,4 @@ void peer_server_close(struct peer_server *s, void (*cb)(void *data), void *data
 void peer_answer_send(struct peer_answer *answer, const Peer__Reply *reply);
 void peer_answer_error(struct peer_answer *answer, int result, const char *text);
 void peer_answer_redirect(struct peer_answer *answer, const char *leader);
+void peer_answer_removed(struct peer_answer *answer); /* the node that asks was */

@@ -30,63 +30,6 @@ static int put_cluster(struct store *s, Pb__PutCluster *put)
     return 0;
 }
 
-static int create_object(struct store *s, Pb__CreateObject *create)
-{
-    Pb__Object *new = create->object;
-    struct objects *objects;
-    size_t size;
-    int r;
-
-    r = rules_check_object(create->kind, new);
-    if (r < 0)
-        return r;
-    objects = &s->objects[create->kind];
-    if (index_get(&objects->by_id, new->meta->id) || index_get(&objects->by_name, new->name))
-        return -EEXIST;
-    apply_set_meta(s, NULL, new->meta);
-    size = apply_packed_size(new);
-    if (size > STORE_SIZE_MAX || s->size > STORE_SIZE_MAX - size)
-        return -EDQUOT;
-    r = index_reserve(&objects->by_id, objects->by_id.n + 1);
-    if (r < 0)
-        return r;
-    r = index_reserve(&objects->by_name, objects->by_name.n + 1);
-    if (r < 0)
-        return r;
-
-    create->object = NULL;
-    index_insert(&objects->by_id, new);
-    index_insert(&objects->by_name, new);
-    s->size += size;
-    s->version++;
-    return 0;
-}
-
-static int remove_object(struct store *s, const Pb__RemoveObject *remove)
-{
-    struct objects *objects;
-    Pb__Object *old;
-    int r;
-
-    r = rules_check_kind(remove->kind);
-    if (r < 0)
-        return r;
-    r = rules_check_id(remove->id);
-    if (r < 0)
-        return r;
-    objects = &s->objects[remove->kind];
-    old = index_get(&objects->by_id, remove->id);
-    if (!old)
-        return -ENOENT;
-
-    s->size -= apply_packed_size(old);
-    index_remove(&objects->by_name, old->name);
-    index_remove(&objects->by_id, remove->id);
-    erasing_message_free(&old->base);
-    s->version++;
-    return 0;
-}
-
 static int apply(struct store *s, Pb__Command *c, unsigned *ret_changed)
 {
     switch (c->what_case) {
@@ -97,20 +40,38 @@ static int apply(struct store *s, Pb__Command *c, unsigned *ret_changed)
         *ret_changed = STORE_CHANGED_NODES;
         return apply_put_node(s, c->put_node);
     case PB__COMMAND__WHAT_REMOVE_NODE:
-        *ret_changed = STORE_CHANGED_NODES | STORE_CHANGED_REMOVED;
+        *ret_changed = STORE_CHANGED_NODES | STORE_CHANGED_REMOVED | (store_usage(s, c->remove_node->id) ? STORE_CHANGED_USAGE : 0);
         return apply_remove_node(s, c->remove_node);
     case PB__COMMAND__WHAT_CREATE_OBJECT:
         *ret_changed = STORE_CHANGED_OBJECTS;
-        return create_object(s, c->create_object);
+        return apply_create_object(s, c->create_object);
     case PB__COMMAND__WHAT_REMOVE_OBJECT:
         *ret_changed = STORE_CHANGED_OBJECTS;
-        return remove_object(s, c->remove_object);
+        return apply_remove_object(s, c->remove_object);
     case PB__COMMAND__WHAT_SET_NODE_STATE:
         *ret_changed = STORE_CHANGED_NODES;
         return apply_set_node_state(s, c->set_node_state);
     case PB__COMMAND__WHAT_REVOKE:
         *ret_changed = STORE_CHANGED_REMOVED;
         return apply_revoke(s, c->revoke);
+    case PB__COMMAND__WHAT_UPDATE_OBJECT:
+        *ret_changed = STORE_CHANGED_OBJECTS;
+        return apply_update_object(s, c->update_object, ret_changed);
+    case PB__COMMAND__WHAT_PRUNE_OBJECT:
+        *ret_changed = STORE_CHANGED_OBJECTS;
+        return apply_prune_object(s, c->prune_object);
+    case PB__COMMAND__WHAT_PUT_SERVICE:
+        *ret_changed = STORE_CHANGED_SERVICES;
+        return apply_put_service(s, c->put_service);
+    case PB__COMMAND__WHAT_REMOVE_SERVICE:
+        *ret_changed = STORE_CHANGED_SERVICES;
+        return apply_remove_service(s, c->remove_service);
+    case PB__COMMAND__WHAT_SET_ROLLOUT:
+        *ret_changed = STORE_CHANGED_SERVICES;
+        return apply_set_rollout(s, c->set_rollout);
+    case PB__COMMAND__WHAT_PUT_USAGE:
+        *ret_changed = STORE_CHANGED_USAGE;
+        return apply_put_usage(s, c->put_usage);
     default:
         return -EBADMSG;
     }

@@ -113,6 +113,7 @@ int apply_remove_node(struct store *s, Pb__RemoveNode *remove)
             return -ENOMEM;
     }
 
+    apply_drop_usage(s, remove->id);
     s->size -= apply_packed_size(old);
     index_remove(&s->nodes, remove->id);
     erasing_message_free(&old->base);

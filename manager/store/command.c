@@ -6,6 +6,7 @@
 
 #include "store/erasing_allocator.h"
 #include "store/frame.h"
+#include "store/state.h"
 
 #define COMMAND_MAGIC "swc"
 
@@ -32,22 +33,40 @@ static bool is_understood(const Pb__Command *c)
         return c->set_node_state->base.n_unknown_fields == 0;
     case PB__COMMAND__WHAT_REVOKE:
         return c->revoke->base.n_unknown_fields == 0;
+    case PB__COMMAND__WHAT_UPDATE_OBJECT:
+        return c->update_object->base.n_unknown_fields == 0;
+    case PB__COMMAND__WHAT_PRUNE_OBJECT:
+        return c->prune_object->base.n_unknown_fields == 0;
+    case PB__COMMAND__WHAT_PUT_SERVICE:
+        return c->put_service->base.n_unknown_fields == 0;
+    case PB__COMMAND__WHAT_REMOVE_SERVICE:
+        return c->remove_service->base.n_unknown_fields == 0;
+    case PB__COMMAND__WHAT_SET_ROLLOUT:
+        return c->set_rollout->base.n_unknown_fields == 0;
+    case PB__COMMAND__WHAT_PUT_USAGE:
+        return c->put_usage->base.n_unknown_fields == 0;
     default:
         return false;
     }
 }
 
-/* A frame of version 1 has nothing that its programs would refuse. */
-static bool is_of_version_1(const Pb__Command *c)
+/* The first version whose programs understood it: an older frame with it is none that anybody made. */
+static unsigned first_version(const Pb__Command *c)
 {
     switch (c->what_case) {
+    case PB__COMMAND__WHAT_PUT_CLUSTER:
+    case PB__COMMAND__WHAT_PUT_NODE:
+    case PB__COMMAND__WHAT_REMOVE_OBJECT:
+        return 1;
     case PB__COMMAND__WHAT_REMOVE_NODE:
-        return c->remove_node->until == 0 && c->remove_node->now == 0;
+        return c->remove_node->until == 0 && c->remove_node->now == 0 ? 1 : 2;
+    case PB__COMMAND__WHAT_CREATE_OBJECT:
+        return c->create_object->object && object_has_revisions(c->create_object->object) ? 3 : 1;
     case PB__COMMAND__WHAT_SET_NODE_STATE:
     case PB__COMMAND__WHAT_REVOKE:
-        return false;
+        return 2;
     default:
-        return true;
+        return 3;
     }
 }
 
@@ -65,7 +84,7 @@ int command_decode(const void *data, size_t size, Pb__Command **ret)
     if (r < 0)
         return r;
     command = (Pb__Command *) message;
-    if (!is_understood(command) || (version == 1 && !is_of_version_1(command))) {
+    if (!is_understood(command) || version < first_version(command)) {
         command_free(command);
         return -EBADMSG;
     }

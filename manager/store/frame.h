@@ -7,7 +7,7 @@
 /* What commands and snapshots travel in, docs/FORMATS.md "Store": 3 bytes magic, 1 byte version, 4 bytes length (little endian), the
  * protobuf, zeros up to a multiple of 8 (libraft wants its buffers so). */
 
-#define FRAME_VERSION 2
+#define FRAME_VERSION 3
 #define FRAME_MAX (1024U * 1024 * 1024)
 
 /* A buffer from malloc; the caller erases it before it frees it. -EMSGSIZE when the whole frame has more than max bytes, -ENOMEM. */

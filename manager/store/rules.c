@@ -45,39 +45,38 @@ int rules_check_kind(Pb__Kind kind)
     return kind == PB__KIND__SECRET || kind == PB__KIND__CONFIG ? 0 : -EINVAL;
 }
 
-static int check_meta(const Pb__Meta *meta)
+int rules_check_meta(const Pb__Meta *meta)
 {
     if (!meta || meta->created < 0 || meta->updated < 0)
         return -EINVAL;
     return rules_check_id(meta->id);
 }
 
-static int check_text(const char *text, size_t max)
+int rules_check_text(const char *text, size_t max)
 {
     if (strnlen(text, max + 1) > max)
         return -EMSGSIZE;
     return utf8_is_valid(text) ? 0 : -EINVAL;
 }
 
-/* For what is shown on terminals as one word or line. */
-static int check_line(const char *text, size_t max)
+int rules_check_line(const char *text, size_t max)
 {
     for (const char *c = text; *c; c++)
         if ((unsigned char) *c < ' ' || *c == 0x7f)
             return -EINVAL;
-    return check_text(text, max);
+    return rules_check_text(text, max);
 }
 
-static int check_labels(Pb__Label *const labels[], size_t n)
+int rules_check_labels(Pb__Label *const labels[], size_t n)
 {
     int r;
 
     if (n > STORE_LABELS_MAX)
         return -EMSGSIZE;
     for (size_t i = 0; i < n; i++) {
-        r = check_text(labels[i]->key, STORE_LABEL_MAX);
+        r = rules_check_text(labels[i]->key, STORE_LABEL_MAX);
         if (r == 0)
-            r = check_text(labels[i]->value, STORE_LABEL_MAX);
+            r = rules_check_text(labels[i]->value, STORE_LABEL_MAX);
         if (r < 0)
             return r;
         if (labels[i]->key[0] == '\0')
@@ -89,8 +88,7 @@ static int check_labels(Pb__Label *const labels[], size_t n)
     return 0;
 }
 
-/* Without what the store itself sets: what was let in must not grow over the limit. */
-static Pb__Meta meta_as_given(const Pb__Meta *meta)
+Pb__Meta rules_meta_as_given(const Pb__Meta *meta)
 {
     Pb__Meta given = *meta;
 
@@ -99,8 +97,7 @@ static Pb__Meta meta_as_given(const Pb__Meta *meta)
     return given;
 }
 
-/* Bounds what fields of later versions could bring along. */
-static int check_record(const ProtobufCMessage *message, size_t data_size)
+int rules_check_record(const ProtobufCMessage *message, size_t data_size)
 {
     return protobuf_c_message_get_packed_size(message) - data_size > STORE_RECORD_MAX ? -EMSGSIZE : 0;
 }
@@ -118,7 +115,7 @@ int rules_check_cluster(const Pb__Cluster *c)
 
     if (!c)
         return -EINVAL;
-    r = check_meta(c->meta);
+    r = rules_check_meta(c->meta);
     if (r < 0)
         return r;
     if (c->ca_key.len > STORE_KEY_MAX || c->old_ca_key.len > STORE_KEY_MAX || c->ca_certificate.len > STORE_CERTIFICATE_MAX ||
@@ -128,10 +125,10 @@ int rules_check_cluster(const Pb__Cluster *c)
         !is_empty_or(&c->unlock_key, STORE_UNLOCK_KEY_SIZE) || !is_empty_or(&c->next_unlock_key, STORE_UNLOCK_KEY_SIZE) ||
         !is_empty_or(&c->retiring_unlock_key, STORE_UNLOCK_KEY_SIZE) || c->retiring_until < 0)
         return -EINVAL;
-    meta = meta_as_given(c->meta);
+    meta = rules_meta_as_given(c->meta);
     given = *c;
     given.meta = &meta;
-    return check_record(&given.base, 0);
+    return rules_check_record(&given.base, 0);
 }
 
 int rules_check_node_state(Pb__NodeState state, int64_t since)
@@ -143,13 +140,13 @@ int rules_check_node_state(Pb__NodeState state, int64_t since)
 
 static int check_node_record(const Pb__Node *n)
 {
-    Pb__Meta meta = meta_as_given(n->meta);
+    Pb__Meta meta = rules_meta_as_given(n->meta);
     Pb__Node given = *n;
 
     given.meta = &meta;
     given.state = PB__NODE_STATE__UNKNOWN;
     given.state_since = 0;
-    return check_record(&given.base, 0);
+    return rules_check_record(&given.base, 0);
 }
 
 int rules_check_node(const Pb__Node *n)
@@ -158,15 +155,15 @@ int rules_check_node(const Pb__Node *n)
 
     if (!n)
         return -EINVAL;
-    r = check_meta(n->meta);
+    r = rules_check_meta(n->meta);
     if (r == 0)
-        r = check_line(n->hostname, STORE_HOSTNAME_MAX);
+        r = rules_check_line(n->hostname, STORE_HOSTNAME_MAX);
     if (r == 0)
-        r = check_line(n->address, STORE_ADDRESS_MAX);
+        r = rules_check_line(n->address, STORE_ADDRESS_MAX);
     if (r == 0)
-        r = check_line(n->rekey_lost, STORE_REKEY_LOST_MAX);
+        r = rules_check_line(n->rekey_lost, STORE_REKEY_LOST_MAX);
     if (r == 0)
-        r = check_labels(n->labels, n->n_labels);
+        r = rules_check_labels(n->labels, n->n_labels);
     if (r < 0)
         return r;
     if (n->role != PB__ROLE__WORKER && (n->role != PB__ROLE__MANAGER || n->raft_id == 0))
@@ -202,6 +199,45 @@ int rules_check_revocation(const Pb__Revocation *r)
     return rules_check_id(r->id);
 }
 
+static size_t data_max(Pb__Kind kind)
+{
+    return kind == PB__KIND__SECRET ? STORE_SECRET_MAX : STORE_CONFIG_MAX;
+}
+
+int rules_check_data(Pb__Kind kind, const ProtobufCBinaryData *data)
+{
+    int r = rules_check_kind(kind);
+
+    if (r < 0)
+        return r;
+    return data->len > data_max(kind) ? -EMSGSIZE : 0;
+}
+
+/* Oldest first, all of them older than what there is now; none without an update. */
+static int check_revisions(Pb__Kind kind, const Pb__Object *o)
+{
+    uint64_t before = 0;
+    int r;
+
+    if (o->n_former > STORE_FORMER_MAX)
+        return -EMSGSIZE;
+    if (o->revised < 0 || (o->revision == 0 && (o->n_former > 0 || o->revised != 0)))
+        return -EINVAL;
+    for (size_t i = 0; i < o->n_former; i++) {
+        const Pb__Revision *former = o->former[i];
+
+        if (former->created < 0 || former->number >= o->revision || (i > 0 && former->number <= before))
+            return -EINVAL;
+        before = former->number;
+        r = rules_check_data(kind, &former->data);
+        if (r == 0)
+            r = rules_check_record(&former->base, former->data.len);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
 int rules_check_object(Pb__Kind kind, const Pb__Object *o)
 {
     Pb__Object given;
@@ -213,18 +249,25 @@ int rules_check_object(Pb__Kind kind, const Pb__Object *o)
         return r;
     if (!o)
         return -EINVAL;
-    r = check_meta(o->meta);
+    r = rules_check_meta(o->meta);
     if (r < 0)
         return r;
     if (!store_name_is_valid(o->name))
         return -EINVAL;
-    r = check_labels(o->labels, o->n_labels);
+    r = rules_check_labels(o->labels, o->n_labels);
+    if (r == 0)
+        r = rules_check_data(kind, &o->data);
+    if (r == 0)
+        r = check_revisions(kind, o);
     if (r < 0)
         return r;
-    if (o->data.len > (kind == PB__KIND__SECRET ? STORE_SECRET_MAX : STORE_CONFIG_MAX))
-        return -EMSGSIZE;
-    meta = meta_as_given(o->meta);
+    meta = rules_meta_as_given(o->meta);
+    meta.updated = 0;
     given = *o;
     given.meta = &meta;
-    return check_record(&given.base, o->data.len);
+    given.data = (ProtobufCBinaryData) {};
+    given.revision = 0;
+    given.n_former = 0;
+    given.revised = 0;
+    return rules_check_record(&given.base, 0);
 }

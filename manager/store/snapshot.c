@@ -6,6 +6,7 @@
 #include "basic/cleanup.h"
 #include "store/erasing_allocator.h"
 #include "store/frame.h"
+#include "store/rollout.h"
 #include "store/rules.h"
 #include "store/state.h"
 
@@ -33,6 +34,10 @@ int store_snapshot(const struct store *s, void **ret, size_t *ret_size)
     snapshot.n_configs = configs->n;
     snapshot.revocations = s->revocations.items;
     snapshot.n_revocations = s->revocations.n;
+    snapshot.services = (Pb__Service **) s->services.by_id.items;
+    snapshot.n_services = s->services.by_id.n;
+    snapshot.usages = (Pb__Usage **) s->usages.items;
+    snapshot.n_usages = s->usages.n;
     return frame_encode(SNAPSHOT_MAGIC, &snapshot.base, FRAME_MAX, ret, ret_size);
 }
 
@@ -122,6 +127,55 @@ static int fill_objects(struct store *s, const Pb__Snapshot *snapshot, Pb__Kind 
     return fill(&s->objects[kind].by_name, (void **) items, n);
 }
 
+static int check_references(const struct store *s, const Pb__Service *service)
+{
+    const Pb__Rollout *rollout = service->rollout;
+
+    for (size_t i = 0; i < service->n_grants; i++)
+        if (!store_object(s, service->grants[i]->kind, service->grants[i]->object_id))
+            return -EBADMSG;
+    for (size_t i = 0; rollout && i < rollout->n_held; i++)
+        if (!rollout_held_is_sound(s, service, rollout->held[i]))
+            return -EBADMSG;
+    return rollout && service->on_update == PB__ON_UPDATE__NONE && rollout->state != PB__ROLLOUT_STATE__DONE ? -EBADMSG : 0;
+}
+
+static int fill_services(struct store *s, const Pb__Snapshot *snapshot)
+{
+    int r;
+
+    if (snapshot->n_services > STORE_SERVICES_MAX)
+        return -EBADMSG;
+    for (size_t i = 0; i < snapshot->n_services; i++) {
+        const Pb__Service *service = snapshot->services[i];
+
+        r = check_item(rules_check_service(service), snapshot, service->meta);
+        if (r == 0 && service->rollout && (rules_check_rollout(service->rollout) < 0 || service->rollout->number > snapshot->version))
+            r = -EBADMSG;
+        if (r == 0)
+            r = check_references(s, service);
+        if (r < 0)
+            return r;
+        s->size += protobuf_c_message_get_packed_size(&service->base);
+    }
+    r = fill(&s->services.by_id, (void **) snapshot->services, snapshot->n_services);
+    if (r < 0)
+        return r;
+    return fill(&s->services.by_name, (void **) snapshot->services, snapshot->n_services);
+}
+
+static int fill_usages(struct store *s, const Pb__Snapshot *snapshot)
+{
+    for (size_t i = 0; i < snapshot->n_usages; i++) {
+        const Pb__Usage *usage = snapshot->usages[i];
+
+        if (rules_check_usage(usage) < 0 || usage->n_uses == 0 || !store_node(s, usage->node_id))
+            return -EBADMSG;
+        s->size += protobuf_c_message_get_packed_size(&usage->base);
+    }
+    return fill(&s->usages, (void **) snapshot->usages, snapshot->n_usages);
+}
+
 /* The state that snapshot describes, all of it still borrowed. */
 static int borrow_state(struct store *s, const Pb__Snapshot *snapshot)
 {
@@ -139,6 +193,10 @@ static int borrow_state(struct store *s, const Pb__Snapshot *snapshot)
         r = fill_objects(s, snapshot, PB__KIND__CONFIG, snapshot->configs, snapshot->n_configs);
     if (r == 0)
         r = fill_revocations(s, snapshot);
+    if (r == 0)
+        r = fill_services(s, snapshot);
+    if (r == 0)
+        r = fill_usages(s, snapshot);
     s->cluster = snapshot->cluster;
     s->version = snapshot->version;
     return r;
@@ -151,6 +209,25 @@ static void forget_items(struct store *s)
     s->revocations.n = 0;
     for (unsigned kind = 0; kind < STATE_KINDS; kind++)
         s->objects[kind].by_id.n = s->objects[kind].by_name.n = 0;
+    s->services.by_id.n = s->services.by_name.n = 0;
+    s->usages.n = 0;
+}
+
+static bool any_has_revisions(Pb__Object *const objects[], size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (object_has_revisions(objects[i]))
+            return true;
+    return false;
+}
+
+/* The first version whose programs understood it. */
+static unsigned first_version(const Pb__Snapshot *snapshot)
+{
+    if (snapshot->n_services > 0 || snapshot->n_usages > 0 || any_has_revisions(snapshot->secrets, snapshot->n_secrets) ||
+        any_has_revisions(snapshot->configs, snapshot->n_configs))
+        return 3;
+    return snapshot->n_revocations > 0 ? 2 : 1;
 }
 
 int store_restore(struct store *s, const void *data, size_t size)
@@ -165,7 +242,7 @@ int store_restore(struct store *s, const void *data, size_t size)
     if (r < 0)
         return r;
     snapshot = (Pb__Snapshot *) message;
-    if (version == 1 && snapshot->n_revocations > 0)
+    if (version < first_version(snapshot))
         return -EBADMSG;
     state_init(&new);
     r = borrow_state(&new, snapshot);
@@ -176,6 +253,7 @@ int store_restore(struct store *s, const void *data, size_t size)
     }
     snapshot->cluster = NULL;
     snapshot->n_nodes = snapshot->n_secrets = snapshot->n_configs = snapshot->n_revocations = 0;
+    snapshot->n_services = snapshot->n_usages = 0;
     state_done(s);
     *s = new;
     return 0;

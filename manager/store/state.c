@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "store/erasing_allocator.h"
+#include "store/service.h"
 
 static const char *node_id(const void *item)
 {
@@ -28,6 +29,27 @@ static const char *object_name(const void *item)
     return object->name;
 }
 
+static const char *service_id(const void *item)
+{
+    const Pb__Service *service = item;
+
+    return service->meta->id;
+}
+
+static const char *service_name(const void *item)
+{
+    const Pb__Service *service = item;
+
+    return service->name;
+}
+
+static const char *usage_node_id(const void *item)
+{
+    const Pb__Usage *usage = item;
+
+    return usage->node_id;
+}
+
 void state_init(struct store *s)
 {
     *s = (struct store) {};
@@ -36,6 +58,9 @@ void state_init(struct store *s)
         index_init(&s->objects[kind].by_id, object_id);
         index_init(&s->objects[kind].by_name, object_name);
     }
+    index_init(&s->services.by_id, service_id);
+    index_init(&s->services.by_name, service_name);
+    index_init(&s->usages, usage_node_id);
 }
 
 static void free_items(struct index *x)
@@ -44,17 +69,24 @@ static void free_items(struct index *x)
         erasing_message_free(x->items[i]);
 }
 
+static void named_done(struct named *x)
+{
+    free_items(&x->by_id);
+    index_done(&x->by_id);
+    index_done(&x->by_name);
+}
+
 void state_done(struct store *s)
 {
     erasing_message_free((ProtobufCMessage *) s->cluster);
     free_items(&s->nodes);
     index_done(&s->nodes);
     revocations_done(&s->revocations);
-    for (unsigned kind = 0; kind < STATE_KINDS; kind++) {
-        free_items(&s->objects[kind].by_id);
-        index_done(&s->objects[kind].by_id);
-        index_done(&s->objects[kind].by_name);
-    }
+    for (unsigned kind = 0; kind < STATE_KINDS; kind++)
+        named_done(&s->objects[kind]);
+    named_done(&s->services);
+    free_items(&s->usages);
+    index_done(&s->usages);
 }
 
 struct store *store_new(void)
@@ -127,29 +159,40 @@ bool store_is_revoked(const struct store *s, const unsigned char digest[static S
     return revocations_have_digest(&s->revocations, digest, STORE_DIGEST_SIZE);
 }
 
-int store_find_object(const struct store *s, Pb__Kind kind, const char *id_or_name, const Pb__Object **ret)
+static int find_named(const struct named *x, const char *id_or_name, void **ret)
 {
-    const struct objects *objects;
-    const Pb__Object *found;
+    void *found;
     size_t at, n = strlen(id_or_name);
 
-    if ((unsigned) kind >= STATE_KINDS || n == 0)
+    if (n == 0)
         return -ENOENT;
-    objects = &s->objects[kind];
-    found = index_get(&objects->by_id, id_or_name);
+    found = index_get(&x->by_id, id_or_name);
     if (!found)
-        found = index_get(&objects->by_name, id_or_name);
+        found = index_get(&x->by_name, id_or_name);
     if (!found) {
         /* the ids with this prefix stand together, from where it would be itself */
-        (void) index_find(&objects->by_id, id_or_name, &at);
-        if (at == objects->by_id.n || strncmp(object_id(objects->by_id.items[at]), id_or_name, n) != 0)
+        (void) index_find(&x->by_id, id_or_name, &at);
+        if (at == x->by_id.n || strncmp(x->by_id.key(x->by_id.items[at]), id_or_name, n) != 0)
             return -ENOENT;
-        if (at + 1 < objects->by_id.n && strncmp(object_id(objects->by_id.items[at + 1]), id_or_name, n) == 0)
+        if (at + 1 < x->by_id.n && strncmp(x->by_id.key(x->by_id.items[at + 1]), id_or_name, n) == 0)
             return -ENOTUNIQ;
-        found = objects->by_id.items[at];
+        found = x->by_id.items[at];
     }
     *ret = found;
     return 0;
+}
+
+int store_find_object(const struct store *s, Pb__Kind kind, const char *id_or_name, const Pb__Object **ret)
+{
+    void *found;
+    int r;
+
+    if ((unsigned) kind >= STATE_KINDS)
+        return -ENOENT;
+    r = find_named(&s->objects[kind], id_or_name, &found);
+    if (r == 0)
+        *ret = found;
+    return r;
 }
 
 size_t store_n_objects(const struct store *s, Pb__Kind kind)
@@ -160,4 +203,58 @@ size_t store_n_objects(const struct store *s, Pb__Kind kind)
 const Pb__Object *store_object_at(const struct store *s, Pb__Kind kind, size_t i)
 {
     return i < store_n_objects(s, kind) ? s->objects[kind].by_name.items[i] : NULL;
+}
+
+const Pb__Object *store_object(const struct store *s, Pb__Kind kind, const char *id)
+{
+    return (unsigned) kind < STATE_KINDS ? index_get(&s->objects[kind].by_id, id) : NULL;
+}
+
+bool object_has_revisions(const Pb__Object *object)
+{
+    return object->revision != 0 || object->n_former > 0 || object->revised != 0;
+}
+
+const ProtobufCBinaryData *store_object_data(const Pb__Object *object, uint64_t revision)
+{
+    if (revision == object->revision)
+        return &object->data;
+    for (size_t i = 0; i < object->n_former; i++)
+        if (object->former[i]->number == revision)
+            return &object->former[i]->data;
+    return NULL;
+}
+
+int store_find_service(const struct store *s, const char *id_or_name, const Pb__Service **ret)
+{
+    void *found;
+    int r;
+
+    r = find_named(&s->services, id_or_name, &found);
+    if (r == 0)
+        *ret = found;
+    return r;
+}
+
+size_t store_n_services(const struct store *s)
+{
+    return s->services.by_id.n;
+}
+
+const Pb__Service *store_service_at(const struct store *s, size_t i)
+{
+    return i < s->services.by_id.n ? s->services.by_id.items[i] : NULL;
+}
+
+const Pb__Service *store_service_granting(const struct store *s, Pb__Kind kind, const char *object_id)
+{
+    for (size_t i = 0; i < s->services.by_id.n; i++)
+        if (service_grants(s->services.by_id.items[i], kind, object_id))
+            return s->services.by_id.items[i];
+    return NULL;
+}
+
+const Pb__Usage *store_usage(const struct store *s, const char *node_id)
+{
+    return index_get(&s->usages, node_id);
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include <stdbool.h>
+
 #include "store/index.h"
 #include "store/revocations.h"
 #include "store/store.h"
@@ -12,13 +14,17 @@ struct store {
     uint64_t version;
     Pb__Cluster *cluster;
     struct index nodes;
-    struct objects {
+    struct named {
         struct index by_id, by_name;
-    } objects[STATE_KINDS];
+    } objects[STATE_KINDS], services;
+    struct index usages;
     struct revocations revocations;
-    size_t size; /* packed bytes of all nodes and objects */
+    size_t size; /* packed bytes of all nodes, objects, services and usages */
 };
 
 void state_init(struct store *s);
 /* Erases and frees everything in s, not s itself. */
 void state_done(struct store *s);
+
+/* Whether it is more than objects were before version 3. */
+bool object_has_revisions(const Pb__Object *object);

@@ -26,9 +26,20 @@ struct store;
 #define STORE_UNLOCK_KEY_SIZE 32
 #define STORE_RECORD_MAX (256U * 1024) /* packed bytes of one object, its data apart */
 #define STORE_NODES_MAX 4096
+#define STORE_SERVICES_MAX 4096
+#define STORE_GRANTS_MAX 64      /* of one service */
+#define STORE_CONSTRAINTS_MAX 16 /* likewise */
+#define STORE_PARALLELISM_MAX 4096
+#define STORE_FORMER_MAX 8 /* revisions of one object beside the newest */
+#define STORE_UNIT_MAX 255
+#define STORE_CREDENTIAL_MAX 80 /* unit and credential name together have to fit a socket's address */
+#define STORE_USES_MAX 1024     /* of one node */
+#define STORE_USE_MAX 1024      /* packed bytes of one use */
+#define STORE_ROLLOUT_TEXT_MAX 512
+#define STORE_AGE_MAX (100ULL * 365 * 24 * 3600) /* seconds */
 #define STORE_REVOCATIONS_MAX 4096 /* tombstones too */
 #define STORE_DIGEST_SIZE 32
-#define STORE_SIZE_MAX (64U * 1024 * 1024) /* packed bytes of all nodes and objects: a swarm's logs and snapshots are held in memory */
+#define STORE_SIZE_MAX (64U * 1024 * 1024) /* packed bytes of all that is stored: a swarm's logs and snapshots are held in memory */
 
 struct store *store_new(void);
 void store_free(struct store *s);
@@ -38,12 +49,15 @@ DEFINE_CLEANUP(struct store *, store_free)
 #define STORE_CHANGED_CLUSTER (1U << 0)
 #define STORE_CHANGED_NODES (1U << 1) /* one was added, replaced or removed, or its state was set */
 #define STORE_CHANGED_OBJECTS (1U << 2)
+#define STORE_CHANGED_SERVICES (1U << 4) /* a service, a rollout */
+#define STORE_CHANGED_USAGE (1U << 5)
 #define STORE_CHANGED_REMOVED (1U << 3) /* a node was removed or a certificate revoked: connections that were let in may no longer be */
 
 /* Applies one encoded command (command.h); *ret_changed (may be NULL) is STORE_CHANGED_ flags. 0, or the same negative errno on every
  * replica: -EEXIST name, id or raft id taken, or the id of a node that was removed, -ENOENT, -ESTALE version differs, -EBUSY the last
- * manager would be demoted or a manager removed, -EINVAL name, id or label malformed, -EMSGSIZE, -EDQUOT the store is full
- * (STORE_SIZE_MAX, STORE_NODES_MAX), -EBADMSG undecodable. -ENOMEM and -EPROTONOSUPPORT (newer version) are not part of the state machine:
+ * manager would be demoted or a manager removed, an object removed that a service grants, or one updated all of whose former revisions are in
+ * use, -EINVAL name, id or label malformed, -EMSGSIZE, -EDQUOT the store is full
+ * (STORE_SIZE_MAX, STORE_NODES_MAX, STORE_SERVICES_MAX), -EBADMSG undecodable. -ENOMEM and -EPROTONOSUPPORT (newer version) are not part of the state machine:
  * another replica may have applied the command, so this one must stop. On failure the state is untouched. */
 int store_apply(struct store *s, const void *command, size_t size, unsigned *ret_changed);
 
@@ -75,3 +89,23 @@ const Pb__Object *store_object_at(const struct store *s, Pb__Kind kind, size_t i
 
 /* [a-zA-Z0-9] first and last, those and -_. between, at most STORE_NAME_MAX: the reference's rule for secret and config names. */
 bool store_name_is_valid(const char *name);
+
+/* By exact id, else by exact name, else by unambiguous id prefix. -ENOENT, -ENOTUNIQ. */
+int store_find_service(const struct store *s, const char *id_or_name, const Pb__Service **ret);
+size_t store_n_services(const struct store *s);
+const Pb__Service *store_service_at(const struct store *s, size_t i); /* by id */
+
+/* The first service by id that grants the object: it cannot be removed. NULL. */
+const Pb__Service *store_service_granting(const struct store *s, Pb__Kind kind, const char *object_id);
+
+/* NULL when there is none of that id. */
+const Pb__Object *store_object(const struct store *s, Pb__Kind kind, const char *id);
+
+/* The data of a revision that the object still has; NULL. */
+const ProtobufCBinaryData *store_object_data(const Pb__Object *object, uint64_t revision);
+
+/* Whether PruneObject would drop a revision that nothing uses. */
+bool store_can_prune(const struct store *s, Pb__Kind kind, const Pb__Object *object);
+
+/* What that node's units were last said to use; NULL: nothing. */
+const Pb__Usage *store_usage(const struct store *s, const char *node_id);

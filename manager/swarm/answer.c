@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "swarm/answer.h"
 #include "swarm/trust.h"
+#include "swarm/watchers.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -149,6 +150,15 @@ static void dispatch(struct swarm *s, const struct net_peer *peer, const Peer__R
         break;
     case PEER__REQUEST__WHAT_LEAVE:
         answer_leave(s, peer, answer);
+        break;
+    case PEER__REQUEST__WHAT_WATCH:
+        answer_watch(s, peer, request->watch, answer);
+        break;
+    case PEER__REQUEST__WHAT_FETCH_OBJECT:
+        answer_fetch_object(s, peer, request->fetch_object, answer);
+        break;
+    case PEER__REQUEST__WHAT_REPORT_USE:
+        answer_report_use(s, peer, request->report_use, answer);
         break;
     default:
         peer_answer_error(answer, -EOPNOTSUPP, "the request is not known here: upgrade this manager");

@@ -5,7 +5,7 @@
 
 #include "store/command.h"
 #include "store/erasing_allocator.h"
-#include "swarm/swarm_private.h"
+#include "swarm/units.h"
 
 #define DOWN_MS 7000 /* three heartbeats and what they may take */
 #define TRANSFER_MS 3000
@@ -144,10 +144,31 @@ static bool end_ca_rotation(struct swarm *s)
     return true;
 }
 
+/* What an update has replaced goes once no unit has it and no rollout keeps it. */
+static bool prune(struct swarm *s)
+{
+    for (int kind = PB__KIND__SECRET; kind <= PB__KIND__CONFIG; kind++)
+        for (size_t i = 0; i < store_n_objects(s->store, (Pb__Kind) kind); i++) {
+            const Pb__Object *object = store_object_at(s->store, (Pb__Kind) kind, i);
+            Pb__PruneObject prune = PB__PRUNE_OBJECT__INIT;
+            Pb__Command command = PB__COMMAND__INIT;
+
+            if (!store_can_prune(s->store, (Pb__Kind) kind, object))
+                continue;
+            prune.kind = (Pb__Kind) kind;
+            prune.id = object->meta->id;
+            command.what_case = PB__COMMAND__WHAT_PRUNE_OBJECT;
+            command.prune_object = &prune;
+            propose(s, &command);
+            return true;
+        }
+    return false;
+}
+
 void duties_turn(struct swarm *s)
 {
     if (s->duty_busy || !store_cluster(s->store))
         return;
-    if (!set_states(s) && !remove_members(s) && !end_retirement(s))
-        (void) end_ca_rotation(s);
+    if (!set_states(s) && !remove_members(s) && !rollouts_turn(s) && !end_retirement(s) && !end_ca_rotation(s))
+        (void) prune(s);
 }

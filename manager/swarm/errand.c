@@ -53,13 +53,13 @@ int errand_request(struct swarm *s, struct swarm_request *request, struct error 
     return r < 0 ? error_set(e, r, "%s", request->error.text[0] ? request->error.text : strerror(-r)) : r;
 }
 
-static int wait_reply(struct swarm *s, int fd, unsigned timeout_ms, struct secret *ret_body, struct error *e)
+static int wait_reply(struct lifecycle *thread, int fd, unsigned timeout_ms, struct secret *ret_body, struct error *e)
 {
     for (unsigned waited = 0; waited < timeout_ms; waited += SLICE_MS) {
         struct pollfd p = { .fd = fd, .events = POLLIN };
         int r;
 
-        if (lifecycle_stopping(s->errands))
+        if (lifecycle_stopping(thread))
             return error_set(e, -ECANCELED, "the manager is stopping");
         r = poll(&p, 1, SLICE_MS);
         if (r < 0 && errno != EINTR)
@@ -71,8 +71,8 @@ static int wait_reply(struct swarm *s, int fd, unsigned timeout_ms, struct secre
 }
 
 /* A helper that is not there is as good as a server that is not: only what the helper itself says is more. */
-int errand_exchange(struct swarm *s, const char *helper, char operation, const void *body, size_t size, unsigned timeout_ms,
-                    struct secret *ret_body, struct error *e)
+int errand_exchange_on(struct lifecycle *thread, struct swarm *s, const char *helper, char operation, const void *body, size_t size,
+                       unsigned timeout_ms, struct secret *ret_body, struct error *e)
 {
     _cleanup_close_ int fd = -1;
     char path[PATH_MAX];
@@ -84,8 +84,14 @@ int errand_exchange(struct swarm *s, const char *helper, char operation, const v
         r = exchange_send(fd, operation, body, size);
     if (r < 0)
         return error_set(e, -EHOSTUNREACH, "the helper at %s cannot be reached: %s; start its socket unit, or install it", path, strerror(-r));
-    r = wait_reply(s, fd, timeout_ms, ret_body, e);
+    r = wait_reply(thread, fd, timeout_ms, ret_body, e);
     if (r < 0 && e)
         text_copy(e->text, sizeof(e->text), e->text);
     return r == -EOPNOTSUPP ? -ENOSYS : r; /* the former says that there is no lock */
+}
+
+int errand_exchange(struct swarm *s, const char *helper, char operation, const void *body, size_t size, unsigned timeout_ms,
+                    struct secret *ret_body, struct error *e)
+{
+    return errand_exchange_on(s->errands, s, helper, operation, body, size, timeout_ms, ret_body, e);
 }

@@ -148,6 +148,8 @@ int lock_wipe(struct swarm *s, struct error *e)
     first = first < 0 ? first : r;
     r = file_erase(f->records, e);
     first = first < 0 ? first : r;
+    r = file_erase(f->offline, e);
+    first = first < 0 ? first : r;
     r = folder_remove(f->tls, e);
     first = first < 0 ? first : r;
     return first < 0 ? first : file_erase(f->sweep, e);

@@ -7,9 +7,10 @@
 #include "pki/ca.h"
 #include "pki/certificate.h"
 #include "swarm/answer.h"
-#include "swarm/swarm_private.h"
+#include "swarm/served.h"
 #include "swarm/tls_file.h"
 #include "swarm/trust.h"
+#include "swarm/watchers.h"
 
 #define REFUSALS_PER_MINUTE 20
 
@@ -253,6 +254,8 @@ void network_know_managers(struct swarm *s)
 static void shut(struct swarm *s)
 {
     turn_stop(s);
+    watchers_release(s->watchers);
+    served_forget(s);
     if (s->caller)
         peer_caller_close(TAKE_PTR(s->caller));
     link_list_review(&s->links, NULL, NULL);

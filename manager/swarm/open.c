@@ -8,7 +8,7 @@
 #include "keys/unlock_key.h"
 #include "pki/ca.h"
 #include "pki/certificate.h"
-#include "swarm/swarm_private.h"
+#include "swarm/served.h"
 #include "swarm/tls_file.h"
 #include "swarm/trust.h"
 
@@ -165,11 +165,15 @@ int open_member(struct swarm *s, struct error *e)
 {
     int r;
 
-    if (s->file.role == PB__ROLE__MANAGER)
+    if (s->file.role == PB__ROLE__MANAGER) {
+        (void) file_erase(s->files.offline, NULL); /* of a worker that was promoted */
         return open_store(s, e);
+    }
     r = s->keys_locked ? lock_disarm(s, e) : 0;
     if (r == 0)
         r = clear_manager(s, e);
+    if (r == 0)
+        served_offline_load(s);
     return r < 0 ? r : open_identity(s, e);
 }
 
@@ -180,9 +184,16 @@ void open_undo(struct swarm *s)
     lock_forget(s);
 }
 
+static void leave_served(void *data, struct completion *c)
+{
+    served_left(data);
+    completion_done(c, 0);
+}
+
 int open_leave(struct swarm *s, struct error *e)
 {
     open_undo(s);
+    (void) lifecycle_on_loop(s->lifecycle, leave_served, s);
     return lock_wipe(s, e);
 }
 

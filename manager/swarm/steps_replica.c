@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "swarm/swarm_private.h"
+#include "swarm/watchers.h"
 
 struct error_step {
     struct swarm *swarm;
@@ -71,7 +72,8 @@ static int machine_restore(void *data, const void *snapshot, size_t size)
     int r = store_restore(s->store, snapshot, size);
 
     if (r == 0)
-        turn_store_changed(s, STORE_CHANGED_CLUSTER | STORE_CHANGED_NODES | STORE_CHANGED_REMOVED);
+        turn_store_changed(s, STORE_CHANGED_CLUSTER | STORE_CHANGED_NODES | STORE_CHANGED_OBJECTS | STORE_CHANGED_SERVICES | STORE_CHANGED_USAGE |
+                                  STORE_CHANGED_REMOVED);
     return r;
 }
 
@@ -116,6 +118,8 @@ static void know_leader(struct swarm *s)
         s->led_since = uv_now(s->config.loop);
         seen_forget_all(s);
     }
+    if (s->led && !leads)
+        watchers_release(s->watchers);
     s->led = leads;
 }
 

@@ -5,7 +5,9 @@
 #include <time.h>
 
 #include "basic/file.h"
-#include "swarm/swarm_private.h"
+#include "swarm/served.h"
+#include "swarm/units.h"
+#include "swarm/watchers.h"
 
 static const char *const state_names[] = {
     [SWARM_INACTIVE] = "inactive", [SWARM_PENDING] = "pending", [SWARM_ACTIVE] = "active",
@@ -108,6 +110,8 @@ static int set_paths(struct swarm *s)
         r = path_join(f->records, s->folder, "keyslots.json");
     if (r == 0)
         r = path_join(f->tls, s->folder, "tls");
+    if (r == 0)
+        r = path_join(f->offline, s->folder, "offline");
     return r;
 }
 
@@ -153,6 +157,8 @@ static void on_lock_changed(void *data)
 static void swarm_free(struct swarm *s)
 {
     seen_forget_all(s);
+    served_free(s->served);
+    rollouts_free(s->rollouts);
     keyring_free(s->keyring);
     store_free(s->store);
     secret_done(&s->kek);
@@ -184,7 +190,13 @@ int swarm_new(const struct swarm_config *config, struct swarm **ret)
     if (r == 0)
         r = lifecycle_new(config->loop, &s->errands);
     if (r == 0)
+        r = units_new(s, &s->units);
+    if (r == 0)
         r = lock_watch_new(config->loop, s->files.keyslots, on_lock_changed, s, &s->watch);
+    if (r == 0)
+        r = served_open(s);
+    if (r == 0)
+        r = watchers_new(s, &s->watchers);
     if (r == 0)
         turn_init(s);
     if (r == 0)
@@ -207,9 +219,16 @@ static void on_all_closed(void *data)
     cb(cb_data);
 }
 
-static void on_replica_closed(void *data)
+static void on_watchers_closed(void *data)
 {
     turn_close(data, on_all_closed, data);
+}
+
+static void on_replica_closed(void *data)
+{
+    struct swarm *s = data;
+
+    watchers_close(TAKE_PTR(s->watchers), on_watchers_closed, s);
 }
 
 static void on_network_closed(void *data)
@@ -228,11 +247,18 @@ static void on_errands_stopped(void *data)
     network_close(data, on_network_closed, data);
 }
 
-static void on_lifecycle_stopped(void *data)
+static void on_units_closed(void *data)
 {
     struct swarm *s = data;
 
     lifecycle_stop(s->errands, on_errands_stopped, s);
+}
+
+static void on_lifecycle_stopped(void *data)
+{
+    struct swarm *s = data;
+
+    units_close(TAKE_PTR(s->units), on_units_closed, s);
 }
 
 static void on_handed_over(void *data, int result _unused_)

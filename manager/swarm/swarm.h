@@ -56,7 +56,15 @@ enum swarm_event {
     SWARM_EVENT_REMOVED,
     SWARM_EVENT_REKEY,   /* every manager is to make new keys */
     SWARM_EVENT_REKEYED, /* this one has; text: the ways to unlock it that went */
+    SWARM_EVENT_CUT_OFF, /* a worker that reaches no manager goes on with what it knows */
+    SWARM_EVENT_CONTACT, /* and reaches one again */
     SWARM_EVENT_REFUSED, /* somebody on the network was not let in */
+    SWARM_EVENT_DROP_INS, /* of units were written or removed */
+    SWARM_EVENT_UNITS_UPDATED,
+    SWARM_EVENT_UNITS_FAILED,
+    SWARM_EVENT_ROLLOUT_STARTED,
+    SWARM_EVENT_ROLLOUT_STOPPED,
+    SWARM_EVENT_ROLLOUT_DONE,
     SWARM_EVENT_TROUBLE, /* an operation will be tried again; text says which */
 };
 
@@ -75,8 +83,10 @@ struct swarm_config {
     const char *seal_socket;
     const char *helpers; /* the folder of the sockets of swarm-open, swarm-unlock and swarm-token */
     const char *hostname;
+    const char *runtime; /* a folder that is kept until the machine goes down; may be NULL */
     unsigned snapshot_threshold; /* 0: the default */
     void (*on_state)(void *data);
+    void (*on_served)(void *data); /* what swarm_credential() answers may have changed; may be NULL */
     void (*on_event)(void *data, const struct swarm_event_info *info);
     void *data;
 };
@@ -265,7 +275,34 @@ int swarm_find_node(const struct swarm *s, const char *name, const Pb__Node **re
 
 typedef void (*swarm_done_cb)(void *data, int result, const char *id, const struct error *e);
 
+/* Only while active. By id, name or unambiguous id prefix: -ENOENT, -ENOTUNIQ. */
+int swarm_find_object(const struct swarm *s, Pb__Kind kind, const char *id_or_name, const Pb__Object **ret, struct error *e);
+
 /* Labels alternate key and value, NULL terminated. data is copied. cb is not called when this fails. */
 int swarm_create_object(struct swarm *s, Pb__Kind kind, const char *name, char *const *labels, const void *data, size_t size, swarm_done_cb cb,
                         void *cb_data, struct error *e);
 int swarm_remove_object(struct swarm *s, Pb__Kind kind, const char *id_or_name, swarm_done_cb cb, void *cb_data, struct error *e);
+
+/* New data for an object; the former stays for those that use it. It is made from the object as the store has it at the call: its revision is
+ * the next one then. */
+int swarm_update_object(struct swarm *s, Pb__Kind kind, const char *id_or_name, const void *data, size_t size, swarm_done_cb cb, void *cb_data,
+                        struct error *e);
+
+/* ---- services: service.meta.version 0 makes one (name has to be free), else replaces the one of that id and version. The checks of store/service.h
+ * are made here again, with words. service is not kept. */
+int swarm_put_service(struct swarm *s, Pb__Service *service, swarm_done_cb cb, void *cb_data, struct error *e);
+int swarm_remove_service(struct swarm *s, const char *id_or_name, swarm_done_cb cb, void *cb_data, struct error *e);
+int swarm_find_service(const struct swarm *s, const char *id_or_name, const Pb__Service **ret, struct error *e); /* as swarm_find_object */
+
+/* A rollout that stopped goes on: the nodes that failed are reached again. -EINVAL when it did not stop. */
+int swarm_retry_rollout(struct swarm *s, const char *id_or_name, swarm_done_cb cb, void *cb_data, struct error *e);
+
+/* ---- credentials: what a unit of this node loads */
+
+/* False while swarm_credential() says -EAGAIN to everybody. */
+bool swarm_serves(struct swarm *s);
+
+/* *ret lives until the next return to the loop, and counts as loaded by the unit. -EACCES: no service grants it; e says which grant is missing.
+ * -EAGAIN: not known yet (locked, pending, a worker that has heard nothing so far): ask again after swarm_config.on_served. -ETIME: a worker
+ * that was cut off for longer than the service's max_age. -ESRCH: in no swarm. */
+int swarm_credential(struct swarm *s, const char *unit, const char *id, const void **ret, size_t *ret_size, struct error *e);

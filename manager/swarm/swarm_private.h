@@ -17,7 +17,7 @@
 
 struct swarm_files {
     char node[PATH_MAX], sweep[PATH_MAX], keyslots[PATH_MAX], credential_folder[PATH_MAX], credential[PATH_MAX], erasing[PATH_MAX];
-    char raft[PATH_MAX], highwater[PATH_MAX], records[PATH_MAX], tls[PATH_MAX];
+    char raft[PATH_MAX], highwater[PATH_MAX], records[PATH_MAX], tls[PATH_MAX], offline[PATH_MAX];
 };
 
 /* What the swarm has decided about this node, and it has yet to follow. */
@@ -43,6 +43,8 @@ struct swarm {
     char folder[PATH_MAX], seal_socket[PATH_MAX], hostname[256];
     char helpers[PATH_MAX];
     struct lifecycle *lifecycle, *errands;
+    struct units *units;       /* units.c */
+    struct rollouts *rollouts; /* rollouts.c; may be NULL */
 
     enum swarm_state state;
     struct error why;
@@ -51,6 +53,8 @@ struct swarm {
     struct replica *replica;
     struct keyring *keyring;
     struct lock_watch *watch;
+    struct served *served;
+    struct watchers *watchers;
     bool checking; /* the lock, as the watch asked for */
     struct node_file node;
 
@@ -257,6 +261,9 @@ int errand_request(struct swarm *s, struct swarm_request *request, struct error 
  * is no helper, and -ENOSYS when it knows no way. */
 int errand_exchange(struct swarm *s, const char *helper, char operation, const void *body, size_t size, unsigned timeout_ms,
                     struct secret *ret_body, struct error *e);
+/* The same on another thread. */
+int errand_exchange_on(struct lifecycle *thread, struct swarm *s, const char *helper, char operation, const void *body, size_t size,
+                       unsigned timeout_ms, struct secret *ret_body, struct error *e);
 
 /* ---- errand_keyslot.c: errands' thread. On behalf of r, whose error they fill unless they are given one */
 /* What the lock holds, which is more than nothing: -EOPNOTSUPP when there is no lock. The caller frees it. */

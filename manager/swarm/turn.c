@@ -5,7 +5,8 @@
 #include <string.h>
 
 #include "pki/certificate.h"
-#include "swarm/swarm_private.h"
+#include "swarm/served.h"
+#include "swarm/watchers.h"
 
 #define TURN_MS 250
 #define HEARTBEAT_MS 2000
@@ -76,6 +77,7 @@ static void on_standing(void *data, int result, const Peer__Reply *reply, const 
     }
     if (result < 0 || reply->what_case != PEER__REPLY__WHAT_STANDING)
         return;
+    served_contact(s);
     if (s->node.role == PB__ROLE__WORKER)
         keep_managers(s, reply->standing);
     if (reply->standing->role != (uint32_t) s->node.role)
@@ -172,8 +174,10 @@ static void on_turn(uv_timer_t *timer)
         network_review(s);
         beat(s);
     }
+    served_turn(s);
     if (!s->replica)
         return;
+    watchers_turn(s->watchers);
     propose_turn(s);
     help_rewrite(s);
     activate_turn(s);
@@ -198,6 +202,8 @@ static void on_news(uv_timer_t *timer)
         network_review(s);
     if (self && self->role != s->node.role)
         turn_be(s, FATE_WORKER);
+    served_store_changed(s, changed);
+    watchers_changed(s->watchers, changed);
     if ((changed & STORE_CHANGED_CLUSTER) && !swarm_is_alone(s))
         activate_reconcile(s);
 }

@@ -14,7 +14,7 @@ static inline uint8_t *fuzz_frame(const char *magic, const uint8_t *body, size_t
     if (!frame)
         abort();
     memcpy(frame, magic, 3);
-    frame[3] = 2;
+    frame[3] = 3;
     for (unsigned i = 0; i < 4; i++)
         frame[4 + i] = (uint8_t) (size >> 8 * i);
     if (size > 0)

@@ -13,6 +13,7 @@ static char root[] = "/tmp/test-managers-XXXXXX";
 static char credentials[PATH_MAX], helpers[PATH_MAX], seal_socket[64];
 uv_loop_t loop;
 struct node nodes[MANAGERS_MAX];
+void (*managers_on_served)(void *data);
 
 static void on_state(void *data _unused_)
 {
@@ -42,6 +43,8 @@ void node_start(struct node *n)
         .hostname = n->hostname,
         .on_state = on_state,
         .on_event = on_event,
+        .runtime = n->runtime,
+        .on_served = managers_on_served,
         .data = n,
     };
 
@@ -279,6 +282,8 @@ void managers_begin(void)
         (void) snprintf(n->address, sizeof(n->address), "127.0.0.1:%d", port + i);
         CHECK_OK(path_join(n->state, root, n->hostname));
         CHECK_OK(mkdir(n->state, 0700));
+        (void) snprintf(n->runtime, sizeof(n->runtime), "%s/run-%s", root, n->hostname);
+        CHECK_OK(mkdir(n->runtime, 0700));
     }
 }
 

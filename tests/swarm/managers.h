@@ -14,12 +14,13 @@
 
 struct node {
     struct swarm *swarm;
-    char state[PATH_MAX], hostname[8], address[32];
+    char state[PATH_MAX], runtime[PATH_MAX], hostname[8], address[32];
     unsigned events[SWARM_EVENT_TROUBLE + 1]; /* since the start */
 };
 
 extern uv_loop_t loop;
 extern struct node nodes[MANAGERS_MAX];
+extern void (*managers_on_served)(void *data); /* of nodes that are started from then on; data is the node. NULL: none */
 
 void managers_begin(void);
 void managers_end(void);
