@@ -479,7 +479,7 @@ static int set_rollout_step(struct store *a, struct store *b, unsigned id)
 
 static int put_usage_step(struct store *a, struct store *b, unsigned node)
 {
-    static char ids[USES][STORE_ID_LEN + 1], units[USES][16];
+    static char ids[USES][STORE_ID_LEN + 1], units[USES][32];
     struct model_use uses[USES];
     unsigned n = number(USES + 1);
     char id_text[STORE_ID_LEN + 1];

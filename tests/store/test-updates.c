@@ -35,7 +35,7 @@ static bool data_is(const Pb__Object *object, uint64_t revision, const char *dat
 {
     const ProtobufCBinaryData *found = store_object_data(object, revision);
 
-    return found && found->len == strlen(data) && memcmp(found->data, data, found->len) == 0;
+    return found && found->len == strlen(data) && (found->len == 0 || memcmp(found->data, data, found->len) == 0);
 }
 
 static struct store *furnished(void)
