@@ -29,22 +29,39 @@ int dict_i32(sd_bus_message *m, const char *key, int32_t value)
     return sd_bus_message_append(m, "{sv}", key, "i", value);
 }
 
-int dict_labels(sd_bus_message *m, Pb__Label *const *labels, size_t n)
+int dict_open(sd_bus_message *m, const char *key, const char *type, const char *element)
 {
     int r;
 
     r = sd_bus_message_open_container(m, 'e', "sv");
     if (r >= 0)
-        r = sd_bus_message_append(m, "s", "Labels");
+        r = sd_bus_message_append(m, "s", key);
     if (r >= 0)
-        r = sd_bus_message_open_container(m, 'v', "a{ss}");
-    if (r >= 0)
-        r = sd_bus_message_open_container(m, 'a', "{ss}");
-    for (size_t i = 0; r >= 0 && i < n; i++)
-        r = sd_bus_message_append(m, "{ss}", labels[i]->key, labels[i]->value);
+        r = sd_bus_message_open_container(m, 'v', type);
+    return r < 0 ? r : sd_bus_message_open_container(m, 'a', element);
+}
+
+int dict_close(sd_bus_message *m)
+{
+    int r = 0;
+
     for (int i = 0; r >= 0 && i < 3; i++)
         r = sd_bus_message_close_container(m);
     return r;
+}
+
+const char *dict_kind(Pb__Kind kind)
+{
+    return kind == PB__KIND__SECRET ? "secret" : "config";
+}
+
+int dict_labels(sd_bus_message *m, Pb__Label *const *labels, size_t n)
+{
+    int r = dict_open(m, "Labels", "a{ss}", "{ss}");
+
+    for (size_t i = 0; r >= 0 && i < n; i++)
+        r = sd_bus_message_append(m, "{ss}", labels[i]->key, labels[i]->value);
+    return r < 0 ? r : dict_close(m);
 }
 
 int dict_meta(sd_bus_message *m, const Pb__Meta *meta)

@@ -39,3 +39,11 @@ int method_create_object(struct swarm *s, sd_bus_message *m, const struct swarm_
 int method_list_objects(struct swarm *s, sd_bus_message *m, const struct swarm_caller *caller);
 int method_inspect_object(struct swarm *s, sd_bus_message *m, const struct swarm_caller *caller);
 int method_remove_object(struct swarm *s, sd_bus_message *m, const struct swarm_caller *caller);
+int method_update_object(struct swarm *s, sd_bus_message *m, const struct swarm_caller *caller);
+int method_create_service(struct swarm *s, sd_bus_message *m, const struct swarm_caller *caller);
+int method_update_service(struct swarm *s, sd_bus_message *m, const struct swarm_caller *caller);
+int method_remove_service(struct swarm *s, sd_bus_message *m, const struct swarm_caller *caller);
+int method_retry_rollout(struct swarm *s, sd_bus_message *m, const struct swarm_caller *caller);
+int method_list_services(struct swarm *s, sd_bus_message *m, const struct swarm_caller *caller);
+int method_inspect_service(struct swarm *s, sd_bus_message *m, const struct swarm_caller *caller);
+int method_list_service_uses(struct swarm *s, sd_bus_message *m, const struct swarm_caller *caller);

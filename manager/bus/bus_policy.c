@@ -41,13 +41,22 @@ static const struct bus_rule rules[] = {
     { "RemoveKeyslot", MANAGE, method_remove_keyslot, RECEIPT_NONE, false },
     { "RefreshKeyslots", MANAGE, method_refresh_keyslots, RECEIPT_NONE, false },
     { "CreateSecret", MANAGE, method_create_object, RECEIPT_NONE, false },
+    { "UpdateSecret", MANAGE, method_update_object, RECEIPT_NONE, true },
     { "ListSecrets", MANAGE, method_list_objects, RECEIPT_NONE, true },
     { "InspectSecret", MANAGE, method_inspect_object, RECEIPT_NONE, true },
     { "RemoveSecret", MANAGE, method_remove_object, RECEIPT_NONE, true },
     { "CreateConfig", MANAGE, method_create_object, RECEIPT_NONE, false },
+    { "UpdateConfig", MANAGE, method_update_object, RECEIPT_NONE, true },
     { "ListConfigs", MANAGE, method_list_objects, RECEIPT_NONE, true },
     { "InspectConfig", MANAGE, method_inspect_object, RECEIPT_NONE, true },
     { "RemoveConfig", MANAGE, method_remove_object, RECEIPT_NONE, true },
+    { "CreateService", MANAGE, method_create_service, RECEIPT_NONE, true },
+    { "UpdateService", MANAGE, method_update_service, RECEIPT_NONE, true },
+    { "ListServices", MANAGE, method_list_services, RECEIPT_NONE, true },
+    { "InspectService", MANAGE, method_inspect_service, RECEIPT_NONE, true },
+    { "RemoveService", MANAGE, method_remove_service, RECEIPT_NONE, true },
+    { "RetryRollout", MANAGE, method_retry_rollout, RECEIPT_NONE, true },
+    { "ListServiceUses", MANAGE, method_list_service_uses, RECEIPT_NONE, true },
 };
 
 const struct bus_rule *bus_rule_find(const char *member)

@@ -35,7 +35,9 @@ static int append_active_info(struct swarm *s, sd_bus_message *reply)
         r = dict_u32(reply, "Managers", count_managers(store));
     if (r >= 0)
         r = dict_u32(reply, "Secrets", (uint32_t) store_n_objects(store, PB__KIND__SECRET));
-    return r < 0 ? r : dict_u32(reply, "Configs", (uint32_t) store_n_objects(store, PB__KIND__CONFIG));
+    if (r >= 0)
+        r = dict_u32(reply, "Configs", (uint32_t) store_n_objects(store, PB__KIND__CONFIG));
+    return r < 0 ? r : dict_u32(reply, "Services", (uint32_t) store_n_services(store));
 }
 
 static int append_info(struct swarm *s, sd_bus_message *reply)

@@ -79,6 +79,34 @@ static int set_thumbprint(struct args *a, const char *thumbprint, struct error *
     return STATUS_OK;
 }
 
+/* Every value of these counts. */
+static bool repeats(enum option option)
+{
+    switch (option) {
+    case OPTION_CONSTRAINT:
+    case OPTION_CONSTRAINT_ADD:
+    case OPTION_CONSTRAINT_RM:
+    case OPTION_SECRET:
+    case OPTION_SECRET_ADD:
+    case OPTION_SECRET_RM:
+    case OPTION_CONFIG:
+    case OPTION_CONFIG_ADD:
+    case OPTION_CONFIG_RM:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static int set_text(struct args *a, enum option option, const char *text, struct error *e)
+{
+    if (a->n_texts == ARGS_TEXTS_MAX)
+        return error_set(e, STATUS_USAGE, "too many options: at most %d like --%s can be given", ARGS_TEXTS_MAX, command_options[option].name);
+    a->texts[a->n_texts].option = option;
+    a->texts[a->n_texts++].text = text;
+    return STATUS_OK;
+}
+
 static int set_option(struct args *a, enum option option, const char *value, struct error *e)
 {
     a->is_set[option] = true;
@@ -89,6 +117,8 @@ static int set_option(struct args *a, enum option option, const char *value, str
         return set_label_key(a, value, e);
     if (option == OPTION_THUMBPRINT)
         return set_thumbprint(a, value, e);
+    if (repeats(option))
+        return set_text(a, option, value, e);
     if (command_options[option].value)
         a->value[option] = value;
     else if (value && parse_switch(value, &a->on[option]) < 0)
@@ -202,6 +232,16 @@ static int parse(int argc, char *argv[], struct args *a, struct error *e)
         i += used_next;
     }
     return a->on[OPTION_HELP] || a->on[OPTION_VERSION] ? STATUS_OK : check_operands(a, e);
+}
+
+size_t args_texts(const struct args *a, enum option option, const char *ret[static ARGS_TEXTS_MAX])
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < a->n_texts; i++)
+        if (a->texts[i].option == option)
+            ret[n++] = a->texts[i].text;
+    return n;
 }
 
 int args_parse(int argc, char *argv[], struct args *ret, struct error *e)

@@ -49,6 +49,12 @@ void caller_done(struct caller *c)
     c->bus = sd_bus_close_unref(c->bus);
 }
 
+void caller_stop_asking(struct caller *c)
+{
+    c->ask = false;
+    (void) sd_bus_set_allow_interactive_authorization(c->bus, false);
+}
+
 int call_new(struct caller *c, const char *method, sd_bus_message **ret, struct error *e)
 {
     int r = sd_bus_message_new_method_call(c->bus, ret, NAME, PATH, NAME, method);

@@ -21,6 +21,9 @@ struct caller {
 int caller_open(struct caller *c, bool ask, struct error *e);
 void caller_done(struct caller *c);
 
+/* For what is called again and again: nobody is asked for a password each time. */
+void caller_stop_asking(struct caller *c);
+
 int call_new(struct caller *c, const char *method, sd_bus_message **ret, struct error *e);
 
 /* For sd_bus_message_append's failures: what was given cannot be sent. */

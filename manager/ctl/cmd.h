@@ -11,7 +11,8 @@
 struct object_kind {
     const char *word;                                 /* "secret" */
     size_t max;                                       /* bytes of data */
-    const char *create, *list, *inspect, *remove;     /* D-Bus methods */
+    const char *create, *update, *list, *inspect, *remove; /* D-Bus methods */
+    const char *sources;                              /* what a service calls those that it grants */
 };
 
 extern const struct object_kind object_secret, object_config;
@@ -32,11 +33,20 @@ int cmd_info(const struct args *args, struct caller *c, struct error *e);
 int cmd_unlock(const struct args *args, struct caller *c, struct error *e);
 int cmd_unlock_key(const struct args *args, struct caller *c, struct error *e);
 int cmd_object_create(const struct args *args, struct caller *c, struct error *e);
+int cmd_object_update(const struct args *args, struct caller *c, struct error *e);
 int cmd_object_list(const struct args *args, struct caller *c, struct error *e);
 int cmd_object_inspect(const struct args *args, struct caller *c, struct error *e);
 int cmd_object_remove(const struct args *args, struct caller *c, struct error *e);
 int cmd_node_list(const struct args *args, struct caller *c, struct error *e);
 int cmd_node_inspect(const struct args *args, struct caller *c, struct error *e);
+int cmd_service_create(const struct args *args, struct caller *c, struct error *e);
+int cmd_service_list(const struct args *args, struct caller *c, struct error *e);
+int cmd_service_inspect(const struct args *args, struct caller *c, struct error *e);
+int cmd_service_ps(const struct args *args, struct caller *c, struct error *e);
+int cmd_service_update(const struct args *args, struct caller *c, struct error *e);
+int cmd_service_enable(const struct args *args, struct caller *c, struct error *e);
+int cmd_service_disable(const struct args *args, struct caller *c, struct error *e);
+int cmd_service_remove(const struct args *args, struct caller *c, struct error *e);
 int cmd_keyslot_list(const struct args *args, struct caller *c, struct error *e);
 int cmd_keyslot_add(const struct args *args, struct caller *c, struct error *e);
 int cmd_keyslot_test(const struct args *args, struct caller *c, struct error *e);
@@ -45,3 +55,6 @@ int cmd_keyslot_remove(const struct args *args, struct caller *c, struct error *
 
 /* Entries AdvertiseAddr and ListenAddr of an open dictionary, where they were given. */
 int cmd_append_addresses(sd_bus_message *m, const struct args *args);
+
+/* An entry with an array of text in an open dictionary, unless n is 0. */
+int cmd_append_texts(sd_bus_message *m, const char *name, const char *const *texts, size_t n);

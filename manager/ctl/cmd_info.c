@@ -25,6 +25,7 @@ static const struct {
     { "Nodes", "Nodes", NUMBER },
     { "Secrets", "Secrets", NUMBER },
     { "Configs", "Configs", NUMBER },
+    { "Services", "Services", NUMBER },
     { "Autolock", "Autolock", TEXT },
     { "Key Generation", "KeyGeneration", NUMBER },
     { "Node Address", "NodeAddr", TEXT },

@@ -43,7 +43,7 @@ int cmd_keyslot_list(const struct args *args, struct caller *c, struct error *e)
     static const char *const header[] = { "SLOT", "KIND", "GENERATION", "STATE", "LAST WORKED", "BOUND TO", "NOTE", NULL };
     uint64_t now = (uint64_t) time(NULL) * 1000000;
 
-    return list_run(&(struct list) { "ListKeyslots", header, add_row, &now }, args, c, e);
+    return list_run(&(struct list) { "ListKeyslots", header, add_row, &now, NULL }, args, c, e);
 }
 
 static int read_slot(const char *text, int32_t *ret, struct error *e)

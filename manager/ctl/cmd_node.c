@@ -43,7 +43,7 @@ int cmd_node_list(const struct args *args, struct caller *c, struct error *e)
 {
     static const char *const header[] = { "ID", "HOSTNAME", "STATUS", "AVAILABILITY", "MANAGER STATUS", "KEY GENERATION", NULL };
 
-    return list_run(&(struct list) { "ListNodes", header, add_row, NULL }, args, c, e);
+    return list_run(&(struct list) { "ListNodes", header, add_row, NULL, NULL }, args, c, e);
 }
 
 /* Without the port, and without the brackets that part an IPv6 address from it. */

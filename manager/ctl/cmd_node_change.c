@@ -41,7 +41,7 @@ static int each(const struct args *args, struct caller *c, change_cb one, struct
     return first != STATUS_OK ? first : r;
 }
 
-static int append_labels(sd_bus_message *m, const char *name, const char *const *labels, size_t n)
+int cmd_append_texts(sd_bus_message *m, const char *name, const char *const *texts, size_t n)
 {
     int r = n > 0 ? sd_bus_message_open_container(m, 'e', "sv") : 0;
 
@@ -53,7 +53,7 @@ static int append_labels(sd_bus_message *m, const char *name, const char *const 
     if (r >= 0)
         r = sd_bus_message_open_container(m, 'a', "s");
     for (size_t i = 0; r >= 0 && i < n; i++)
-        r = sd_bus_message_append(m, "s", labels[i]);
+        r = sd_bus_message_append(m, "s", texts[i]);
     for (unsigned i = 0; r >= 0 && i < 3; i++)
         r = sd_bus_message_close_container(m);
     return r;
@@ -68,9 +68,9 @@ static int append_changes(sd_bus_message *m, const struct args *args, const char
     if (r >= 0 && args->value[OPTION_AVAILABILITY])
         r = sd_bus_message_append(m, "{sv}", "Availability", "s", args->value[OPTION_AVAILABILITY]);
     if (r >= 0)
-        r = append_labels(m, "AddLabels", args->labels, args->n_labels);
+        r = cmd_append_texts(m, "AddLabels", args->labels, args->n_labels);
     if (r >= 0)
-        r = append_labels(m, "RemoveLabels", args->label_keys, args->n_label_keys);
+        r = cmd_append_texts(m, "RemoveLabels", args->label_keys, args->n_label_keys);
     return r < 0 ? r : sd_bus_message_close_container(m);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
-#include <time.h>
 
 #include "basic/memfd.h"
 #include "ctl/cmd.h"
@@ -10,6 +10,7 @@
 #include "ctl/list.h"
 #include "ctl/output.h"
 #include "ctl/report.h"
+#include "ctl/rollout.h"
 #include "ctl/status.h"
 #include "ctl/table.h"
 #include "ctl/times.h"
@@ -18,18 +19,22 @@ const struct object_kind object_secret = {
     .word = "secret",
     .max = 500 * 1024,
     .create = "CreateSecret",
+    .update = "UpdateSecret",
     .list = "ListSecrets",
     .inspect = "InspectSecret",
     .remove = "RemoveSecret",
+    .sources = "Secrets",
 };
 
 const struct object_kind object_config = {
     .word = "config",
     .max = 1000 * 1024,
     .create = "CreateConfig",
+    .update = "UpdateConfig",
     .list = "ListConfigs",
     .inspect = "InspectConfig",
     .remove = "RemoveConfig",
+    .sources = "Configs",
 };
 
 static size_t key_length(const char *label)
@@ -115,45 +120,73 @@ int cmd_object_create(const struct args *args, struct caller *c, struct error *e
     return STATUS_OK;
 }
 
-static uint64_t microseconds_now(void)
+/* What is printed is true whatever becomes of the rollouts. */
+static int print_revision(const struct args *args, uint64_t revision, struct error *e)
 {
-    struct timespec t;
+    _cleanup_json_ json_t *document = NULL;
+    int r;
 
-    (void) clock_gettime(CLOCK_REALTIME, &t);
-    return (uint64_t) t.tv_sec * 1000000 + (uint64_t) t.tv_nsec / 1000;
+    if (args->on[OPTION_JSON]) {
+        r = json_print(document = json_pack("{s:I}", "Revision", (json_int_t) revision), e);
+        if (r != STATUS_OK)
+            return r;
+    } else
+        output_print("%" PRIu64 "\n", revision);
+    return output_finish(e);
+}
+
+int cmd_object_update(const struct args *args, struct caller *c, struct error *e)
+{
+    _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+    _cleanup_close_ int fd = -1;
+    uint64_t revision;
+    int r = data_open(args, &fd, e);
+
+    if (r == STATUS_OK)
+        r = call_method(c, args->command->kind->update, &reply, e, "sh", args->operands[0], fd);
+    if (r != STATUS_OK)
+        return r;
+    r = sd_bus_message_read(reply, "t", &revision);
+    if (r < 0)
+        return call_reply_error(r, e);
+    r = print_revision(args, revision, e);
+    return r != STATUS_OK || args->on[OPTION_DETACH] ? r : rollout_follow_object(c, args->command->kind, args->operands[0], e);
 }
 
 static void add_row(struct table *t, const json_t *object, void *data)
 {
     const uint64_t *now = data;
-    char created[TIMES_TEXT_MAX], updated[TIMES_TEXT_MAX];
+    char revision[24], created[TIMES_TEXT_MAX], updated[TIMES_TEXT_MAX];
 
+    (void) snprintf(revision, sizeof(revision), "%" PRIu64, json_number(object, "Revision"));
     times_ago(*now, json_number(object, "CreatedAt"), created);
     times_ago(*now, json_number(object, "UpdatedAt"), updated);
     table_add(t, json_text(object, "ID"));
     table_add(t, json_text(object, "Name"));
+    table_add(t, revision);
     table_add(t, created);
     table_add(t, updated);
 }
 
 int cmd_object_list(const struct args *args, struct caller *c, struct error *e)
 {
-    static const char *const header[] = { "ID", "NAME", "CREATED", "UPDATED", NULL };
-    uint64_t now = microseconds_now();
+    static const char *const header[] = { "ID", "NAME", "REVISION", "CREATED", "UPDATED", NULL };
+    uint64_t now = times_now();
 
-    return list_run(&(struct list) { args->command->kind->list, header, add_row, &now }, args, c, e);
+    return list_run(&(struct list) { args->command->kind->list, header, add_row, &now, NULL }, args, c, e);
 }
 
 static json_t *reference_shape(const json_t *object)
 {
     _cleanup_json_ json_t *spec = json_pack("{s:s,s:o}", "Name", json_text(object, "Name"), "Labels", json_labels(object));
+    _cleanup_json_ json_t *former = json_deep_copy(json_object_get(object, "Former"));
     json_t *data = json_object_get(object, "Data");
 
-    if (!spec || (data && json_object_set(spec, "Data", data) < 0))
+    if (!spec || (data && json_object_set(spec, "Data", data) < 0) || json_times(former) < 0)
         return NULL;
-    return json_pack("{s:s,s:{s:I},s:o,s:o,s:O}", "ID", json_text(object, "ID"), "Version", "Index",
+    return json_pack("{s:s,s:{s:I},s:o,s:o,s:O,s:I,s:O*}", "ID", json_text(object, "ID"), "Version", "Index",
                      (json_int_t) json_number(object, "Version"), "CreatedAt", json_time(object, "CreatedAt"), "UpdatedAt",
-                     json_time(object, "UpdatedAt"), "Spec", spec);
+                     json_time(object, "UpdatedAt"), "Spec", spec, "Revision", (json_int_t) json_number(object, "Revision"), "Former", former);
 }
 
 int cmd_object_inspect(const struct args *args, struct caller *c, struct error *e)

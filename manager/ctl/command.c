@@ -36,6 +36,22 @@ const struct command_option command_options[_OPTION_MAX] = {
     [OPTION_AVAILABILITY] = { 0, "availability", "WORD", "active, pause or drain" },
     [OPTION_LABEL_ADD] = { 0, "label-add", "KEY=VALUE", "Attach a label; may be given several times" },
     [OPTION_LABEL_RM] = { 0, "label-rm", "KEY", "Take a label off; may be given several times" },
+    [OPTION_UNIT] = { 0, "unit", "PATTERN", "The units that may load them: a unit's name, in which * stands for any text" },
+    [OPTION_CONSTRAINT] = { 0, "constraint", "EXPR", "On which nodes, like node.labels.role==web; may be given several times" },
+    [OPTION_CONSTRAINT_ADD] = { 0, "constraint-add", "EXPR", "One constraint more; may be given several times" },
+    [OPTION_CONSTRAINT_RM] = { 0, "constraint-rm", "EXPR", "One constraint less; may be given several times" },
+    [OPTION_SECRET] = { 0, "secret", "SOURCE[:ID]", "A secret, and how units call it; may be given several times" },
+    [OPTION_SECRET_ADD] = { 0, "secret-add", "SOURCE[:ID]", "One secret more; may be given several times" },
+    [OPTION_SECRET_RM] = { 0, "secret-rm", "SOURCE[:ID]", "One secret less; may be given several times" },
+    [OPTION_CONFIG] = { 0, "config", "SOURCE[:ID]", "A config, and how units call it; may be given several times" },
+    [OPTION_CONFIG_ADD] = { 0, "config-add", "SOURCE[:ID]", "One config more; may be given several times" },
+    [OPTION_CONFIG_RM] = { 0, "config-rm", "SOURCE[:ID]", "One config less; may be given several times" },
+    [OPTION_ON_UPDATE] = { 0, "on-update", "WORD", "What units do on new data: restart, reload or none (none)" },
+    [OPTION_PARALLELISM] = { 0, "parallelism", "N", "On how many nodes at once they do (1)" },
+    [OPTION_MAX_AGE] = { 0, "max-age", "TIME", "How long a node cut off from the managers serves what it has; 0: no limit" },
+    [OPTION_OFFLINE] = { 0, "offline", NULL, "Workers keep a sealed copy, for starts without the network" },
+    [OPTION_RETRY] = { 0, "retry", NULL, "Go on with a rollout that stopped, first where it failed" },
+    [OPTION_DETACH] = { 'd', "detach", NULL, "Do not wait for the services' units" },
     [OPTION_AUTOMATIC] = { 0, "automatic", NULL, "Only what needs no person's judgement: the keys of Tang servers" },
 };
 
@@ -43,6 +59,9 @@ const struct command_option command_options[_OPTION_MAX] = {
     { word, "create", NULL, "NAME [FILE|-]", 1, 2, OPTIONS(OPTION_LABEL), "Create a " word " from a file or standard input",            \
       "Prints the ID of the new " word ". Without FILE, or with -, the data is what standard\ninput holds; never an argument.",         \
       cmd_object_create, &object },                                                                                                     \
+    { word, "update", NULL, "NAME|ID [FILE|-]", 1, 2, OPTIONS(OPTION_DETACH), "Give a " word " new data",                               \
+      "Prints the number of the new revision. The services whose units restart or reload\non new data do so a few nodes at a time, which is shown; the first that fails stops\nit.", \
+      cmd_object_update, &object },                                                                                                     \
     { word, "ls", "list", "", 0, 0, OPTIONS(OPTION_QUIET), "List " word "s", "", cmd_object_list, &object },                            \
     { word, "inspect", NULL, "NAME|ID...", 1, -1, NO_OPTIONS, "Show everything about " word "s, as JSON", shown, cmd_object_inspect,    \
       &object },                                                                                                                        \
@@ -74,6 +93,25 @@ const struct command commands[] = {
       "Asks for the unlock key of the time of the backup.", cmd_restore },
     OBJECT_COMMANDS("secret", object_secret, "A secret's data is never shown."),
     OBJECT_COMMANDS("config", object_config, "Data is base64."),
+    { "service", "create", NULL, "NAME", 1, 1,
+      OPTIONS(OPTION_UNIT, OPTION_CONSTRAINT, OPTION_SECRET, OPTION_CONFIG, OPTION_LABEL, OPTION_ON_UPDATE, OPTION_PARALLELISM, OPTION_MAX_AGE,
+              OPTION_OFFLINE),
+      "Let units load secrets and configs",
+      "The units on the nodes that all constraints hold for load SOURCE as the credential ID,\nwhich is SOURCE's name if not given. Prints the ID of the new service.",
+      cmd_service_create },
+    { "service", "ls", "list", "", 0, 0, OPTIONS(OPTION_QUIET), "List services", "", cmd_service_list },
+    { "service", "inspect", NULL, "NAME|ID...", 1, -1, NO_OPTIONS, "Show everything about services, as JSON", "", cmd_service_inspect },
+    { "service", "ps", NULL, "NAME|ID", 1, 1, NO_OPTIONS, "List who has loaded what a service grants", "", cmd_service_ps },
+    { "service", "update", NULL, "NAME|ID", 1, 1,
+      OPTIONS(OPTION_UNIT, OPTION_CONSTRAINT_ADD, OPTION_CONSTRAINT_RM, OPTION_SECRET_ADD, OPTION_SECRET_RM, OPTION_CONFIG_ADD, OPTION_CONFIG_RM,
+              OPTION_LABEL_ADD, OPTION_LABEL_RM, OPTION_ON_UPDATE, OPTION_PARALLELISM, OPTION_MAX_AGE, OPTION_OFFLINE, OPTION_RETRY,
+              OPTION_DETACH),
+      "Change a service", "What goes, goes first. --offline=false takes that off again.", cmd_service_update },
+    { "service", "enable", NULL, "NAME|ID...", 1, -1, NO_OPTIONS, "Write the units' drop-ins on each node",
+      "So that the units load what they may without a LoadCredential= of their own.", cmd_service_enable },
+    { "service", "disable", NULL, "NAME|ID...", 1, -1, NO_OPTIONS, "Remove the units' drop-ins again", "", cmd_service_disable },
+    { "service", "rm", "remove", "NAME|ID...", 1, -1, NO_OPTIONS, "Remove services",
+      "Units that have started keep what they have loaded.", cmd_service_remove },
     { "node", "ls", "list", "", 0, 0, OPTIONS(OPTION_QUIET), "List the nodes of the swarm", "", cmd_node_list },
     { "node", "inspect", NULL, "self|NODE...", 1, -1, NO_OPTIONS, "Show everything about nodes, as JSON",
       "NODE is an ID, the beginning of one, or a hostname.", cmd_node_inspect },

@@ -235,6 +235,34 @@ json_t *json_labels(const json_t *object)
     return labels ? json_incref(labels) : json_object();
 }
 
+static bool is_time(const char *key, const json_t *value)
+{
+    static const char *const keys[] = { "CreatedAt", "UpdatedAt", "LoadedAt", "Since", "Worked" };
+
+    for (size_t i = 0; i < ELEMENTSOF(keys); i++)
+        if (strcmp(key, keys[i]) == 0)
+            return json_is_integer(value);
+    return false;
+}
+
+int json_times(json_t *value)
+{
+    json_t *item;
+    const char *key;
+    size_t i;
+    int r = 0;
+
+    json_array_foreach(value, i, item)
+        r = r < 0 ? r : json_times(item);
+    json_object_foreach(value, key, item) {
+        if (r == 0 && is_time(key, item))
+            r = json_object_set_new(value, key, json_number(value, key) > 0 ? json_time(value, key) : json_string(""));
+        else
+            r = r < 0 ? r : json_times(item);
+    }
+    return r < 0 ? -ENOMEM : 0;
+}
+
 static int write_chunk(const char *text, size_t n, void *data)
 {
     _cleanup_free_ char *clean = NULL;

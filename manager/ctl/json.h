@@ -26,5 +26,8 @@ bool json_flag(const json_t *object, const char *key);
 json_t *json_time(const json_t *object, const char *key);
 json_t *json_labels(const json_t *object);
 
+/* Times for people and programs, "" for never, wherever the bus has them in a value. -ENOMEM. */
+int json_times(json_t *value);
+
 /* One document to standard output, indented as the reference's. document may be NULL (out of memory). STATUS_OK or STATUS_FAILED. */
 int json_print(const json_t *document, struct error *e);

@@ -27,19 +27,9 @@ static int print_ids(const json_t *array, bool as_json, struct error *e)
     return as_json ? json_print(ids, e) : STATUS_OK;
 }
 
-/* Times for people and programs, where the bus has microseconds, or 0 for never. */
 static int print_objects(json_t *array, struct error *e)
 {
-    static const char *const times[] = { "CreatedAt", "UpdatedAt", "Worked" };
-    json_t *object;
-    size_t i;
-
-    json_array_foreach(array, i, object)
-        for (size_t k = 0; k < ELEMENTSOF(times); k++)
-            if (json_object_get(object, times[k]) &&
-                json_object_set_new(object, times[k], json_number(object, times[k]) > 0 ? json_time(object, times[k]) : json_string("")) < 0)
-                return call_reply_error(-ENOMEM, e);
-    return json_print(array, e);
+    return json_times(array) < 0 ? call_reply_error(-ENOMEM, e) : json_print(array, e);
 }
 
 static int print_rows(const struct list *list, const json_t *array, struct error *e)
@@ -64,7 +54,7 @@ int list_run(const struct list *list, const struct args *args, struct caller *c,
 {
     _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
     _cleanup_json_ json_t *array = NULL;
-    int r = call_method(c, list->method, &reply, e, "");
+    int r = call_method(c, list->method, &reply, e, list->argument ? "s" : "", list->argument);
 
     if (r != STATUS_OK)
         return r;

@@ -13,6 +13,7 @@ struct list {
     const char *const *header; /* NULL-terminated */
     void (*add_row)(struct table *t, const json_t *object, void *data);
     void *data;
+    const char *argument; /* of the method; NULL: none */
 };
 
 int list_run(const struct list *list, const struct args *args, struct caller *c, struct error *e);

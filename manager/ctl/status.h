@@ -14,6 +14,7 @@ enum status {
     STATUS_NOT_PERMITTED = 8,
     STATUS_BUSY = 9,
     STATUS_UNREACHABLE = 10,
+    STATUS_STOPPED = 11, /* done, but a node failed to follow */
 };
 
 /* From the name of a D-Bus error, the manager's, the bus's or sd-bus's own; STATUS_FAILED for every name it does not know. */

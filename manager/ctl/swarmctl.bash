@@ -19,7 +19,8 @@ _swarmctl_complete() {
         word=${COMP_WORDS[i]}
         case $word in
             -l|--label|--advertise-addr|--listen-addr|--threshold|--thumbprint|--pcrs|--device|--token-uri|--token|--old-key-expires|\
-            --role|--availability|--label-add|--label-rm)
+            --role|--availability|--label-add|--label-rm|--unit|--constraint|--constraint-add|--constraint-rm|--secret|--secret-add|\
+            --secret-rm|--config|--config-add|--config-rm|--on-update|--parallelism|--max-age)
                 ((++i)); [[ ${COMP_WORDS[i]} == = ]] && ((++i)); continue ;;
             -?*|=) continue ;;
         esac
@@ -28,7 +29,7 @@ _swarmctl_complete() {
             [[ ${COMP_WORDS[i-1]} == = ]] || ((++operands))
         elif [[ -n $group ]]; then
             command=$word
-        elif [[ $word == @(secret|config|node|keyslot) ]]; then
+        elif [[ $word == @(secret|config|service|node|keyslot) ]]; then
             group=$word
         elif [[ $word != help ]]; then
             command=$word
@@ -40,7 +41,12 @@ _swarmctl_complete() {
     [[ $cur == = ]] && cur=
     case $prev in
         -l|--label|--advertise-addr|--listen-addr|--threshold|--thumbprint|--pcrs|--token-uri|--token|--old-key-expires|--label-add|\
-        --label-rm) return ;;
+        --label-rm|--constraint|--constraint-add|--constraint-rm|--parallelism|--max-age) return ;;
+        --secret|--secret-add|--secret-rm) COMPREPLY=($(compgen -W "$(_swarmctl_names secret | awk 'NR > 1 { print $2 }')" -- "$cur")); return ;;
+        --config|--config-add|--config-rm) COMPREPLY=($(compgen -W "$(_swarmctl_names config | awk 'NR > 1 { print $2 }')" -- "$cur")); return ;;
+        --unit) COMPREPLY=($(compgen -W "$(systemctl list-unit-files --type=service --plain --no-legend 2>/dev/null | awk '{ print $1 }')" -- "$cur"))
+                return ;;
+        --on-update) COMPREPLY=($(compgen -W 'restart reload none' -- "$cur")); return ;;
         --role) COMPREPLY=($(compgen -W 'worker manager' -- "$cur")); return ;;
         --availability) COMPREPLY=($(compgen -W 'active pause drain' -- "$cur")); return ;;
         --device) COMPREPLY=($(compgen -f -- "${cur:-/dev/hidraw}")); return ;;
@@ -51,7 +57,7 @@ _swarmctl_complete() {
     fi
 
     case "$group $command" in
-        ' ')         words='init join unlock unlock-key update join-token leave info ca backup restore secret config node keyslot help'
+        ' ')         words='init join unlock unlock-key update join-token leave info ca backup restore secret config service node keyslot help'
                      global+=' --version' ;;
         ' init')     global+=' --advertise-addr --autolock --force-new-cluster --listen-addr' ;;
         ' join')     global+=' --advertise-addr --listen-addr --token' ;;
@@ -70,7 +76,8 @@ _swarmctl_complete() {
                          COMPREPLY=($(compgen -f -- "$cur"))
                          return
                      fi ;;
-        'secret '|'config ') words='create ls inspect rm' ;;
+        'secret '|'config ') words='create update ls inspect rm' ;;
+        'service ')  words='create ls inspect ps update enable disable rm' ;;
         'node ')     words='ls inspect promote demote rm update' ;;
         'keyslot ')  words='add ls test refresh rm' ;;
         'keyslot add')
@@ -86,7 +93,24 @@ _swarmctl_complete() {
                          COMPREPLY=($(compgen -f -- "$cur"))
                          return
                      fi ;;
-        'secret ls'|'secret list'|'config ls'|'config list'|'node ls'|'node list') global+=' --quiet' ;;
+        'secret update'|'config update')
+                     global+=' --detach'
+                     if [[ $cur != -* && $operands -eq 1 ]]; then
+                         compopt -o filenames
+                         COMPREPLY=($(compgen -f -- "$cur"))
+                         return
+                     fi
+                     [[ $cur == -* || $operands -gt 0 ]] || words=$(_swarmctl_names "$group" | awk 'NR > 1 { print $2 }') ;;
+        'service create')
+                     global+=' --unit --constraint --secret --config --label --on-update --parallelism --max-age --offline' ;;
+        'service update')
+                     global+=' --unit --constraint-add --constraint-rm --secret-add --secret-rm --config-add --config-rm --label-add --label-rm'
+                     global+=' --on-update --parallelism --max-age --offline --retry --detach' ;;&
+        'service update'|'service ps')
+                     [[ $cur == -* || $operands -gt 0 ]] || words=$(_swarmctl_names service | awk 'NR > 1 { print $2 }') ;;
+        'service inspect'|'service rm'|'service remove'|'service enable'|'service disable')
+                     [[ $cur == -* ]] || words=$(_swarmctl_names service | awk 'NR > 1 { print $2 }') ;;
+        'service ls'|'service list'|'secret ls'|'secret list'|'config ls'|'config list'|'node ls'|'node list') global+=' --quiet' ;;
         'secret inspect'|'secret rm'|'secret remove'|'config inspect'|'config rm'|'config remove')
                      [[ $cur == -* ]] || words=$(_swarmctl_names "$group" | awk 'NR > 1 { print $2 }') ;;
         'node inspect')

@@ -48,3 +48,11 @@ void times_ago(uint64_t now, uint64_t when, char ret[static TIMES_TEXT_MAX])
     else
         (void) snprintf(ret, TIMES_TEXT_MAX, "%" PRIu64 " years ago", s / 3600 / 24 / 365);
 }
+
+uint64_t times_now(void)
+{
+    struct timespec t;
+
+    (void) clock_gettime(CLOCK_REALTIME, &t);
+    return (uint64_t) t.tv_sec * SECOND + (uint64_t) t.tv_nsec / 1000;
+}

@@ -11,3 +11,6 @@ void times_rfc3339(uint64_t when, char ret[static TIMES_TEXT_MAX]);
 
 /* "5 seconds ago", in the reference's words. A moment that is still to come counts as now. */
 void times_ago(uint64_t now, uint64_t when, char ret[static TIMES_TEXT_MAX]);
+
+/* Microseconds since 1970. */
+uint64_t times_now(void);

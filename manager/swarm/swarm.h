@@ -269,12 +269,16 @@ int swarm_find_node(const struct swarm *s, const char *name, const Pb__Node **re
 
 typedef void (*swarm_done_cb)(void *data, int result, const char *id, const struct error *e);
 
+/* Only while active. By id, name or unambiguous id prefix: -ENOENT, -ENOTUNIQ. */
+int swarm_find_object(const struct swarm *s, Pb__Kind kind, const char *id_or_name, const Pb__Object **ret, struct error *e);
+
 /* Labels alternate key and value, NULL terminated. data is copied. cb is not called when this fails. */
 int swarm_create_object(struct swarm *s, Pb__Kind kind, const char *name, char *const *labels, const void *data, size_t size, swarm_done_cb cb,
                         void *cb_data, struct error *e);
 int swarm_remove_object(struct swarm *s, Pb__Kind kind, const char *id_or_name, swarm_done_cb cb, void *cb_data, struct error *e);
 
-/* New data for an object; the former stays for those that use it. */
+/* New data for an object; the former stays for those that use it. It is made from the object as the store has it at the call: its revision is
+ * the next one then. */
 int swarm_update_object(struct swarm *s, Pb__Kind kind, const char *id_or_name, const void *data, size_t size, swarm_done_cb cb, void *cb_data,
                         struct error *e);
 
@@ -282,6 +286,10 @@ int swarm_update_object(struct swarm *s, Pb__Kind kind, const char *id_or_name, 
  * are made here again, with words. service is not kept. */
 int swarm_put_service(struct swarm *s, Pb__Service *service, swarm_done_cb cb, void *cb_data, struct error *e);
 int swarm_remove_service(struct swarm *s, const char *id_or_name, swarm_done_cb cb, void *cb_data, struct error *e);
+int swarm_find_service(const struct swarm *s, const char *id_or_name, const Pb__Service **ret, struct error *e); /* as swarm_find_object */
+
+/* A rollout that stopped goes on: the nodes that failed are reached again. -EINVAL when it did not stop. */
+int swarm_retry_rollout(struct swarm *s, const char *id_or_name, swarm_done_cb cb, void *cb_data, struct error *e);
 
 /* ---- credentials: what a unit of this node loads */
 
