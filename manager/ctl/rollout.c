@@ -109,8 +109,8 @@ static int outcome(const struct follower *f, struct error *e)
 {
     if (*f->stopped == '\0')
         return STATUS_OK;
-    return error_set(e, STATUS_STOPPED, "the rollout of service %s has stopped: nodes that it has not reached keep what they had. When the node that "
-                     "failed is mended, 'swarmctl service update --retry %s' goes on", f->stopped, f->stopped);
+    return error_set(e, STATUS_STOPPED, "the rollout of service %s has stopped: nodes that it has not reached keep what they had. When the node "
+                     "that failed is mended, 'swarmctl service update --retry %s' goes on", f->stopped, f->stopped);
 }
 
 static int follow(struct follower *f, struct error *e)
@@ -128,8 +128,8 @@ static int follow(struct follower *f, struct error *e)
         if (r != STATUS_OK && ((r != STATUS_BUSY && r != STATUS_UNREACHABLE) || unseen > UNSEEN_POLLS))
             return error_unseen(r, &why, e);
         if (++f->stalled > STALLED_POLLS)
-            return error_set(e, STATUS_BUSY, "nothing has happened for 10 minutes; the rollout goes on by itself, and 'swarmctl service inspect' shows "
-                             "how far it is");
+            return error_set(e, STATUS_BUSY, "nothing has happened for 10 minutes; the rollout goes on by itself, and 'swarmctl service "
+                             "inspect' shows how far it is");
         (void) nanosleep(&(struct timespec) { .tv_nsec = POLL_MS * 1000000L }, NULL);
     }
 }
