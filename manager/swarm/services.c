@@ -61,8 +61,8 @@ static int check_grant(const struct store *store, const Pb__Service *service, si
     if (!object)
         return error_set(e, -ENOENT, "%s %.64s not found", grant->kind == PB__KIND__SECRET ? "secret" : "config", grant->object_id);
     if (!service_credential_is_valid(grant->credential))
-        return error_set(e, -EINVAL, "invalid credential ID \"%.80s\": it has 1 to %d printable ASCII characters without / and :, and is neither "
-                                     ". nor ..", grant->credential, STORE_CREDENTIAL_MAX);
+        return error_set(e, -EINVAL, "invalid credential ID \"%.80s\": it has 1 to %d printable ASCII characters without blank, /, : and \\, and "
+                                     "is neither . nor ..", grant->credential, STORE_CREDENTIAL_MAX);
     if (!service_credential_fits(service->unit, grant->credential))
         return error_set(e, -EINVAL, "the names of unit %.128s and credential %s are too long together for systemd, which takes %d characters in "
                                      "all: give the credential a shorter ID, as %s:ID", service->unit, grant->credential,
