@@ -102,6 +102,9 @@ int keyslots_sequence(const char *path, uint64_t *ret, struct error *e);
 /* The header's UUID, by which a sealed bundle names it. */
 int keyslots_uuid(const char *path, unsigned char ret[static KEYSLOTS_UUID_SIZE], struct error *e);
 
+/* Whether this KEK is the one behind the keyslots, whatever opens them: 1, 0. */
+int keyslots_hold(const char *path, const struct secret *kek, struct error *e);
+
 /* Where a header is made that is to take the place of path's: PATH.next, into a buffer of PATH_MAX. */
 int keyslots_next(const char *path, char *ret);
 

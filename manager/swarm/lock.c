@@ -108,6 +108,7 @@ void lock_forget(struct swarm *s)
     bundle_free(s->bundle);
     s->bundle = NULL;
     s->failures = 0;
+    s->opened = (struct keyslot) { .slot = -1 }; /* its generation would be taken for one of the next swarm */
     memset(&s->file, 0, sizeof(s->file));
 }
 

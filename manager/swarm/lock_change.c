@@ -177,10 +177,18 @@ static int prepare(struct swarm *s, const Pb__Cluster *cluster, struct rekey_pla
     return r < 0 ? r : note_loss(s, plan, e);
 }
 
+static void tell(struct swarm *s, const Pb__Cluster *cluster, const struct rekey_plan *plan)
+{
+    char lost[STORE_REKEY_LOST_MAX + 1], text[sizeof(lost) + 16];
+
+    rekey_lost(plan, lost, sizeof(lost));
+    (void) snprintf(text, sizeof(text), "Gone are %s", lost);
+    swarm_event(s, SWARM_EVENT_REKEYED, NULL, -1, cluster->unlock_generation, lost[0] ? text : NULL);
+}
+
 int lock_rekey(struct swarm *s, const Pb__Cluster *cluster, struct rekey_plan *plan, struct error *e)
 {
     _cleanup_(new_keys_done) struct new_keys k = NEW_KEYS_NULL;
-    char lost[STORE_REKEY_LOST_MAX + 1];
     int r = prepare(s, cluster, plan, &k, e);
 
     if (r < 0) {
@@ -192,58 +200,11 @@ int lock_rekey(struct swarm *s, const Pb__Cluster *cluster, struct rekey_plan *p
         r = lock_settle(s, e);
     if (r < 0)
         return r;
-    rekey_lost(plan, lost, sizeof(lost));
-    swarm_event(s, SWARM_EVENT_REKEYED, NULL, -1, cluster->unlock_generation, lost[0] ? lost : NULL);
+    tell(s, cluster, plan);
     if (s->keys_locked) {
         (void) file_erase(s->files.records, NULL); /* of keyslots that are gone */
         rekey_tell_worked(s, plan);
         step_watch_lock(s);
     }
     return open_identity(s, e);
-}
-
-/* Whether the lock is the one that the bundle names, or was given another UUID and still holds the KEK. */
-static int is_own(struct swarm *s, const Pb__Cluster *cluster)
-{
-    _cleanup_(secret_done) struct secret text = SECRET_NULL, kek = SECRET_NULL;
-    unsigned char uuid[KEYSLOTS_UUID_SIZE];
-    int r = keyslots_uuid(s->files.keyslots, uuid, NULL);
-
-    if (r < 0 || memcmp(uuid, s->bundle->header_uuid, sizeof(uuid)) == 0)
-        return r < 0 ? r : 1;
-    r = lock_key_text(&cluster->unlock_key, &text);
-    if (r == 0)
-        r = keyslots_open(s->files.keyslots, &text, &kek, NULL, NULL);
-    if (r < 0)
-        return r == -EKEYREJECTED ? 0 : r;
-    return kek.size == s->kek.size && sodium_memcmp(kek.data, s->kek.data, kek.size) == 0;
-}
-
-int lock_remake(struct swarm *s, const Pb__Cluster *cluster, struct error *e)
-{
-    _cleanup_(new_keys_done) struct new_keys k = NEW_KEYS_NULL;
-    struct rekey_plan none = { 0 };
-    char next[PATH_MAX];
-    int r;
-
-    if (sodium_is_zero(s->bundle->header_uuid, sizeof(s->bundle->header_uuid)) || is_own(s, cluster) != 0)
-        return 0;
-    swarm_event(s, SWARM_EVENT_ROLLED_BACK, NULL, -1, cluster->unlock_generation, s->files.keyslots);
-    r = secret_copy(s->kek.data, s->kek.size, &k.kek);
-    if (r == 0 && !(k.bundle = bundle_copy(s->bundle)))
-        r = -ENOMEM;
-    if (r == 0)
-        r = keyslots_next(s->files.keyslots, next);
-    if (r == 0)
-        r = rekey_make_header(next, cluster, &k.kek, &none, e);
-    if (r == 0)
-        r = lock_name_header(next, k.bundle, e);
-    if (r == 0)
-        r = lock_adopt(s, &k.kek, &k.bundle, true, e);
-    if (r == 0)
-        r = lock_settle(s, e);
-    if (r < 0)
-        return r;
-    step_watch_lock(s);
-    return 1;
 }

@@ -214,7 +214,7 @@ int lock_disarm(struct swarm *s, struct error *e);
 int lock_rekey(struct swarm *s, const Pb__Cluster *cluster, struct rekey_plan *plan, struct error *e);
 /* What comes after the keys are in force; does what is left of it. */
 int lock_finish_change(struct swarm *s, struct error *e);
-/* Somebody has put a lock of other keys in the place of ours, whose KEK is at hand: the unlock keys' keyslots are made once more: 1. */
+/* lock_remake.c: somebody has put a lock of other keys in the place of ours, whose KEK is at hand: the unlock keys' keyslots are made once more: 1. */
 int lock_remake(struct swarm *s, const Pb__Cluster *cluster, struct error *e);
 int lock_name_header(const char *path, struct bundle *bundle, struct error *e);
 

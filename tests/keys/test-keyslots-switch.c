@@ -129,8 +129,9 @@ static void test_uuid(void)
     crypt_free(cd);
     CHECK_TOLD(keyslots_uuid(LOCK, uuid, &e));
     CHECK(memcmp(uuid, "\x00\x11\x22\x33\x44\x55\x66\x77\x88\x99\xaa\xbb\xcc\xdd\xee\xff", sizeof(uuid)) == 0);
+    CHECK(keyslots_hold(LOCK, &old_kek, &e) == 1 && keyslots_hold(LOCK, &new_kek_, &e) == 0);
     damage(LOCK);
-    CHECK(keyslots_uuid(LOCK, uuid, &e) == -EBADMSG);
+    CHECK(keyslots_uuid(LOCK, uuid, &e) == -EBADMSG && keyslots_hold(LOCK, &old_kek, &e) == -EBADMSG);
 }
 
 /* --- kills: of making the next one, of putting it there, and of throwing it away */

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # machines: 3
 # tang: 2
-# seconds: 900
+# seconds: 1800
 # shellcheck shell=bash
 # New keys on every manager's disk and for its connections: for an unlock key that others know, and on demand.
 # shellcheck source=/dev/null

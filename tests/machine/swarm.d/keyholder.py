@@ -57,6 +57,7 @@ class KeyHolder:
     def __init__(self, book, machines, counts, complain):
         self.book, self.machines, self.counts, self.complain = book, machines, counts, complain
         self.turn = threading.Lock()  # one change at a time
+        self.rotations = 0
 
     def change(self, machine, *argv):
         """Whether it was done, by the exit status. What it shows is written down however it ends."""
@@ -76,8 +77,10 @@ class KeyHolder:
             if not self.book.autolock:
                 self.counts["rotate: autolock is off"] += 1
                 return
-            answer = self.change(machine, "unlock-key", "--rotate", "-q")
-            self.count("rotate", answer)
+            self.rotations += 1
+            rekeys = self.rotations % 4 == 0
+            answer = self.change(machine, "unlock-key", "--rotate", "-q", *(["--rekey"] if rekeys else []))
+            self.count("rotate and rekey" if rekeys else "rotate", answer)
             if answer.code != 0:
                 self.clear_up(machine)
 
