@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # machines: 4
-# seconds: 240
+# seconds: 600
 # shellcheck shell=bash
 # Machines that are no members, and thieves: they are refused, the journal tells of it, and the swarm goes on.
 # shellcheck source=/dev/null
@@ -12,7 +12,7 @@ HERE=$(dirname "${BASH_SOURCE[0]}")/swarm.d
 UNSEAL=$(<"$HERE/unseal.py")
 REFUSED=52bd343d5e3d4141928bc2812b01c592
 ROUNDS=5
-ROUND_SECONDS=3
+ROUND_SECONDS=2
 
 unseal() { on "$1" python3 -c "$UNSEAL" "${@:2}"; }
 attack() { on m4 nice -n 19 python3 /run/attackers.py "$@"; }
@@ -130,7 +130,7 @@ token_of_another_swarm() {
     refused 'A valid join token is necessary' on m4 swarmctl join --token "SWMTKN-1-$digest-$(printf %025d 7)" m1:2377
     wait_for 5 one_more 'no valid join token' "$before"
     is m4 inactive
-    [[ $(on m1 swarmctl node ls -q | wc -l) == 4 ]] # m3 was there twice
+    [[ $(on m1 swarmctl node ls -q | wc -l) == 3 ]]
 }
 
 slow_reader() {

@@ -21,8 +21,9 @@ int uv_fs_open(uv_loop_t *loop, uv_fs_t *req, const char *path, int flags, int m
 {
     typedef int (*open_fn)(uv_loop_t *, uv_fs_t *, const char *, int, int, uv_fs_cb);
     open_fn next = (open_fn) (uintptr_t) dlsym(RTLD_NEXT, "uv_fs_open");
+    bool is_snapshot = (flags & O_TMPFILE) == O_TMPFILE || ((flags & O_CREAT) && strstr(path, "snapshot-"));
 
-    if (!__atomic_load_n(&no_snapshots, __ATOMIC_RELAXED) || !(flags & O_CREAT) || !strstr(path, "snapshot-"))
+    if (!__atomic_load_n(&no_snapshots, __ATOMIC_RELAXED) || !is_snapshot)
         return next(loop, req, path, flags, mode, cb);
     (void) __atomic_add_fetch(&refused, 1, __ATOMIC_RELAXED);
     return UV_EACCES;

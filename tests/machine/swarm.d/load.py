@@ -21,7 +21,7 @@ def padded(data, alignment=8):
 
 
 def string(text):
-    return padded(struct.pack("<I", len(text)) + text + b"\0", 4)
+    return struct.pack("<I", len(text)) + text + b"\0"
 
 
 def field(number, kind, value):
@@ -46,6 +46,7 @@ class Bus:
         assert answer.startswith(b"OK ") and b"AGREE_UNIX_FD" in answer, answer
         self.s.sendall(b"BEGIN\r\n")
         self.serial = 0
+        self.call(b"Info", b"", b"")  # a descriptor that comes with BEGIN would be refused
 
     def read(self, size):
         data = b""
@@ -88,7 +89,7 @@ class Caller(threading.Thread):
             name = string(b"load-%d-%d-%d" % (os.getpid(), self.number, self.done))
             fd = sealed(payload)
             # the empty list of labels: its length, then up to where an item would begin
-            bus.call(b"CreateSecret", b"sa{ss}h", padded(name + struct.pack("<I", 0)) + struct.pack("<I", 0), [fd])
+            bus.call(b"CreateSecret", b"sa{ss}h", padded(padded(name, 4) + struct.pack("<I", 0)) + struct.pack("<I", 0), [fd])
             os.close(fd)
             bus.call(b"RemoveSecret", b"s", name)
             self.done += 2
