@@ -94,7 +94,7 @@ struct update {
     Pb__Revision *revision;      /* that one, not yet with its data */
     Pb__Rollout **rollouts;      /* as many as services, NULL where none begins */
     size_t n_rollouts;
-    size_t growth;               /* in packed bytes, by the rollouts */
+    size_t before, after;        /* packed bytes of these services; a rollout that ends may be larger than the one that begins */
 };
 
 static void update_done(struct update *u)
@@ -116,8 +116,10 @@ static int prepare_former(struct update *u, const struct store *s, Pb__Kind kind
     if (n == STORE_FORMER_MAX)
         return -EBUSY;
     u->former = calloc(n + 1, sizeof(*u->former));
+    if (!u->former)
+        return -ENOMEM;
     u->revision = malloc(sizeof(*u->revision));
-    if (!u->former || !u->revision)
+    if (!u->revision)
         return -ENOMEM;
     pb__revision__init(u->revision);
     u->revision->number = object->revision;
@@ -142,7 +144,8 @@ static int prepare_rollouts(struct update *u, const struct store *s, Pb__Kind ki
         u->rollouts[i] = after.rollout = rollout_new(service, kind, object, s->version + 1, now);
         if (!after.rollout)
             return -ENOMEM;
-        u->growth += apply_packed_size(&after) - apply_packed_size(service);
+        u->before += apply_packed_size(service);
+        u->after += apply_packed_size(&after);
     }
     return 0;
 }
@@ -222,8 +225,8 @@ int apply_update_object(struct store *s, Pb__UpdateObject *update, unsigned *cha
         r = prepare_rollouts(&u, s, update->kind, object, update->now);
     if (r < 0)
         return r;
-    before = apply_packed_size(object);
-    after = size_after(&u, s, object, update) + u.growth;
+    before = u.before + apply_packed_size(object);
+    after = u.after + size_after(&u, s, object, update);
     if (!apply_has_room(s, before, after))
         return -EDQUOT;
 

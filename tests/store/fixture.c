@@ -124,6 +124,162 @@ Pb__Cluster *fixture_cluster(const char *id, uint64_t version, const char *key, 
     return arena_copy(&cluster, sizeof(cluster));
 }
 
+Pb__Service *fixture_service(const char *id, uint64_t version, const char *name, const char *unit)
+{
+    Pb__Service service = PB__SERVICE__INIT;
+
+    service.meta = fixture_meta(id, version, CREATED + (int64_t) version);
+    service.name = (char *) name;
+    service.labels = one_label("tier", "db");
+    service.n_labels = 1;
+    service.unit = (char *) unit;
+    service.on_update = PB__ON_UPDATE__RESTART;
+    service.parallelism = 2;
+    return arena_copy(&service, sizeof(service));
+}
+
+/* The array with one more, which is a copy of item. */
+static void *append(void *array, size_t *n, const void *item, size_t size)
+{
+    void *pointers[STORE_GRANTS_MAX + 2];
+
+    CHECK(*n + 1 < ELEMENTSOF(pointers));
+    if (*n > 0)
+        memcpy(pointers, array, *n * sizeof(*pointers));
+    pointers[(*n)++] = arena_copy(item, size);
+    return arena_copy(pointers, *n * sizeof(*pointers));
+}
+
+void fixture_grant(Pb__Service *service, Pb__Kind kind, const char *object_id, const char *credential)
+{
+    Pb__Grant grant = PB__GRANT__INIT;
+
+    grant.kind = kind;
+    grant.object_id = (char *) object_id;
+    grant.credential = (char *) credential;
+    service->grants = append(service->grants, &service->n_grants, &grant, sizeof(grant));
+}
+
+void fixture_constrain(Pb__Service *service, const char *key, bool differs, const char *value)
+{
+    Pb__Constraint constraint = PB__CONSTRAINT__INIT;
+
+    constraint.key = (char *) key;
+    constraint.differs = differs;
+    constraint.value = (char *) value;
+    service->constraints = append(service->constraints, &service->n_constraints, &constraint, sizeof(constraint));
+}
+
+Pb__Command fixture_put_service_command(Pb__Service *service)
+{
+    Pb__PutService put = PB__PUT_SERVICE__INIT;
+    Pb__Command command = PB__COMMAND__INIT;
+
+    put.service = service;
+    command.what_case = PB__COMMAND__WHAT_PUT_SERVICE;
+    command.put_service = arena_copy(&put, sizeof(put));
+    return command;
+}
+
+Pb__Command fixture_remove_service_command(const char *id)
+{
+    Pb__RemoveService remove = PB__REMOVE_SERVICE__INIT;
+    Pb__Command command = PB__COMMAND__INIT;
+
+    remove.id = (char *) id;
+    command.what_case = PB__COMMAND__WHAT_REMOVE_SERVICE;
+    command.remove_service = arena_copy(&remove, sizeof(remove));
+    return command;
+}
+
+Pb__Command fixture_update_command(Pb__Kind kind, const char *id, uint64_t version, const void *data, size_t size, int64_t now)
+{
+    Pb__UpdateObject update = PB__UPDATE_OBJECT__INIT;
+    Pb__Command command = PB__COMMAND__INIT;
+
+    update.kind = kind;
+    update.id = (char *) id;
+    update.version = version;
+    update.data = (ProtobufCBinaryData) { size, (uint8_t *) data };
+    update.now = now;
+    command.what_case = PB__COMMAND__WHAT_UPDATE_OBJECT;
+    command.update_object = arena_copy(&update, sizeof(update));
+    return command;
+}
+
+Pb__Command fixture_prune_command(Pb__Kind kind, const char *id)
+{
+    Pb__PruneObject prune = PB__PRUNE_OBJECT__INIT;
+    Pb__Command command = PB__COMMAND__INIT;
+
+    prune.kind = kind;
+    prune.id = (char *) id;
+    command.what_case = PB__COMMAND__WHAT_PRUNE_OBJECT;
+    command.prune_object = arena_copy(&prune, sizeof(prune));
+    return command;
+}
+
+Pb__Command fixture_set_rollout_command(const char *service_id, uint64_t number, Pb__RolloutState state, int64_t now)
+{
+    Pb__SetRollout set = PB__SET_ROLLOUT__INIT;
+    Pb__Command command = PB__COMMAND__INIT;
+
+    set.service_id = (char *) service_id;
+    set.number = number;
+    set.state = state;
+    set.now = now;
+    command.what_case = PB__COMMAND__WHAT_SET_ROLLOUT;
+    command.set_rollout = arena_copy(&set, sizeof(set));
+    return command;
+}
+
+void fixture_reach(Pb__Command *set_rollout, const char *node_id, Pb__RolloutNodeState state, const char *text)
+{
+    Pb__RolloutNode node = PB__ROLLOUT_NODE__INIT;
+    Pb__SetRollout *set = set_rollout->set_rollout;
+
+    node.id = (char *) node_id;
+    node.state = state;
+    node.text = (char *) text;
+    set->nodes = append(set->nodes, &set->n_nodes, &node, sizeof(node));
+}
+
+Pb__Command fixture_put_usage_command(const char *node_id)
+{
+    Pb__PutUsage put = PB__PUT_USAGE__INIT;
+    Pb__Usage usage = PB__USAGE__INIT;
+    Pb__Command command = PB__COMMAND__INIT;
+
+    usage.node_id = (char *) node_id;
+    put.usage = arena_copy(&usage, sizeof(usage));
+    command.what_case = PB__COMMAND__WHAT_PUT_USAGE;
+    command.put_usage = arena_copy(&put, sizeof(put));
+    return command;
+}
+
+void fixture_use(Pb__Command *put_usage, const char *unit, const char *credential, Pb__Kind kind, const char *object_id, uint64_t revision)
+{
+    Pb__Usage *usage = put_usage->put_usage->usage;
+    Pb__UnitUse use = PB__UNIT_USE__INIT;
+
+    use.unit = (char *) unit;
+    use.service_id = "0123456789abcdefghijklmno";
+    use.credential = (char *) credential;
+    use.kind = kind;
+    use.object_id = (char *) object_id;
+    use.revision = revision;
+    use.loaded = CREATED;
+    usage->uses = append(usage->uses, &usage->n_uses, &use, sizeof(use));
+}
+
+int fixture_propose(struct store *s, Pb__Command command)
+{
+    int r = fixture_apply(s, &command);
+
+    fixture_reset();
+    return r;
+}
+
 Pb__Command fixture_put_node_command(Pb__Node *node)
 {
     Pb__PutNode put = PB__PUT_NODE__INIT;

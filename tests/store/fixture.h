@@ -38,6 +38,22 @@ Pb__Command fixture_create_command(Pb__Kind kind, Pb__Object *object);
 Pb__Command fixture_remove_node_command(const char *id, int64_t until, int64_t now);
 Pb__Command fixture_set_node_state_command(const char *id, Pb__NodeState state, int64_t since);
 Pb__Command fixture_revoke_command(const char *id, const unsigned char digest[static STORE_DIGEST_SIZE], int64_t until, int64_t now);
+
+/* Services (on_update RESTART, parallelism 2, a label), and what is done with them. fixture_use wants order of unit and credential. */
+Pb__Service *fixture_service(const char *id, uint64_t version, const char *name, const char *unit);
+void fixture_grant(Pb__Service *service, Pb__Kind kind, const char *object_id, const char *credential);
+void fixture_constrain(Pb__Service *service, const char *key, bool differs, const char *value);
+Pb__Command fixture_put_service_command(Pb__Service *service);
+Pb__Command fixture_remove_service_command(const char *id);
+Pb__Command fixture_update_command(Pb__Kind kind, const char *id, uint64_t version, const void *data, size_t size, int64_t now);
+Pb__Command fixture_prune_command(Pb__Kind kind, const char *id);
+Pb__Command fixture_set_rollout_command(const char *service_id, uint64_t number, Pb__RolloutState state, int64_t now);
+void fixture_reach(Pb__Command *set_rollout, const char *node_id, Pb__RolloutNodeState state, const char *text);
+Pb__Command fixture_put_usage_command(const char *node_id);
+void fixture_use(Pb__Command *put_usage, const char *unit, const char *credential, Pb__Kind kind, const char *object_id, uint64_t revision);
+/* Applies one of these commands and gives back what they took. */
+int fixture_propose(struct store *s, Pb__Command command);
+
 /* Gives back what the calls above took. */
 void fixture_reset(void);
 

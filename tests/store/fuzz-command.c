@@ -11,6 +11,7 @@ static struct image base; /* a small state, made once */
 static void make_base(void)
 {
     _cleanup_(store_freep) struct store *s = store_new();
+    Pb__Service *service;
     Pb__Command command;
     char id[STORE_ID_LEN + 1];
 
@@ -22,6 +23,14 @@ static void make_base(void)
     command = fixture_put_node_command(fixture_manager(fixture_id('m', 1, id), 0, "m1", 1));
     CHECK_OK(fixture_apply(s, &command));
     fixture_reset();
+    CHECK_OK(fixture_create(s, PB__KIND__SECRET, fixture_id('a', 1, id), "used", "data", 4));
+    service = fixture_service(id, 0, "used", "web@*.service");
+    fixture_grant(service, PB__KIND__SECRET, id, "x");
+    CHECK_OK(fixture_propose(s, fixture_put_service_command(service)));
+    CHECK_OK(fixture_propose(s, fixture_update_command(PB__KIND__SECRET, id, store_object(s, PB__KIND__SECRET, id)->meta->version, "new", 3, 5)));
+    command = fixture_put_usage_command(id);
+    fixture_use(&command, "web@1.service", "x", PB__KIND__SECRET, id, 0);
+    CHECK_OK(fixture_propose(s, command));
     CHECK_OK(fixture_create(s, PB__KIND__SECRET, fixture_id('b', 2, id), "other", "data", 4));
     CHECK_OK(fixture_create(s, PB__KIND__CONFIG, id, "other", "data", 4));
     base = fixture_image(s);

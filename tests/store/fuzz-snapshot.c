@@ -5,6 +5,7 @@
 #include "../test.h"
 #include "fixture.h"
 #include "fuzz-frame.h"
+#include "store/service.h"
 
 static void walk(const struct store *s)
 {
@@ -21,6 +22,25 @@ static void walk(const struct store *s)
             CHECK_OK(store_find_object(s, kind, store_object_at(s, kind, i)->meta->id, &found));
             CHECK(found == store_object_at(s, kind, i) && store_name_is_valid(found->name));
         }
+}
+
+static void walk_services(const struct store *s)
+{
+    const Pb__Service *found;
+
+    for (size_t i = 0; i < store_n_services(s); i++) {
+        const Pb__Service *service = store_service_at(s, i);
+
+        CHECK_OK(store_find_service(s, service->meta->id, &found));
+        CHECK(found == service && service_unit_is_valid(service->unit));
+        for (size_t k = 0; k < service->n_grants; k++) {
+            const Pb__Object *object = store_object(s, service->grants[k]->kind, service->grants[k]->object_id);
+
+            CHECK(object && fixture_remove((struct store *) s, service->grants[k]->kind, object->meta->id) == -EBUSY);
+            for (size_t n = 0; n < store_n_nodes(s); n++)
+                CHECK(store_object_data(object, service_revision(service, object, store_node_at(s, n)->meta->id)));
+        }
+    }
 }
 
 static void try(const uint8_t *data, size_t size)
@@ -40,6 +60,7 @@ static void try(const uint8_t *data, size_t size)
     CHECK_OK(store_restore(t, image.data, image.size));
     CHECK(fixture_is(t, &image));
     walk(s);
+    walk_services(s);
     for (size_t i = 0; i < store_n_nodes(s);) {
         memcpy(id, store_node_at(s, i)->meta->id, sizeof(id));
         if (store_node_at(s, i)->role == PB__ROLE__MANAGER) {
@@ -47,7 +68,7 @@ static void try(const uint8_t *data, size_t size)
             i++;
         } else {
             CHECK_OK(fixture_remove_node(s, id, INT64_MAX, 1));
-            CHECK(store_is_removed(s, id));
+            CHECK(store_is_removed(s, id) && !store_usage(s, id));
         }
     }
     CHECK(store_n_nodes(s) == store_n_managers(s));

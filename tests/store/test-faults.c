@@ -10,7 +10,7 @@
 
 #define SECRET "SeCrEt-marker-in-32-bytes-of-it!"
 #define SECRET_LEN 32
-#define COMMANDS_MAX 12
+#define COMMANDS_MAX 24
 
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t n, size_t size);
@@ -63,6 +63,53 @@ void __wrap_free(void *p)
 
 static char id_a[STORE_ID_LEN + 1], id_b[STORE_ID_LEN + 1];
 
+static uint64_t version_of(const struct store *s, const char *id)
+{
+    return store_object(s, PB__KIND__SECRET, id)->meta->version;
+}
+
+static Pb__Command update_command(const struct store *s, const char *id)
+{
+    return fixture_update_command(PB__KIND__SECRET, id, version_of(s, id), SECRET, SECRET_LEN, 5);
+}
+
+static Pb__Service *service(unsigned n, uint64_t version)
+{
+    static char id[STORE_ID_LEN + 1], object_id[2][STORE_ID_LEN + 1], name[16];
+    Pb__Service *new;
+
+    (void) snprintf(name, sizeof(name), "s%u", n);
+    new = fixture_service(fixture_id('s', n, id), version, name, "web.service");
+    fixture_grant(new, PB__KIND__SECRET, fixture_id('k', 0, object_id[0]), "x");
+    fixture_grant(new, PB__KIND__SECRET, fixture_id('k', 1, object_id[1]), SECRET);
+    return new;
+}
+
+/* Services of two objects, in the midst of a rollout, and one with all the former revisions that it can have. */
+static void fill_services(struct store *s)
+{
+    char id[STORE_ID_LEN + 1];
+    Pb__Command command;
+
+    for (unsigned i = 0; i < 8; i++) {
+        CHECK_OK(fixture_propose(s, fixture_put_service_command(service(i, 0))));
+        command = fixture_put_usage_command(fixture_id('k', i, id));
+        fixture_use(&command, "web.service", SECRET, PB__KIND__SECRET, id, i);
+        CHECK_OK(fixture_propose(s, command));
+    }
+    for (unsigned i = 0; i < STORE_FORMER_MAX; i++)
+        CHECK_OK(fixture_propose(s, update_command(s, fixture_id('k', 0, id))));
+    CHECK_OK(fixture_propose(s, update_command(s, fixture_id('k', 2, id))));
+}
+
+static const Pb__Service *find_service(const struct store *s, const char *name)
+{
+    const Pb__Service *found;
+
+    CHECK_OK(store_find_service(s, name, &found));
+    return found;
+}
+
 /* A store in which every kind of thing holds the secret. */
 static struct store *filled(void)
 {
@@ -83,6 +130,7 @@ static struct store *filled(void)
         CHECK_OK(fixture_put_node(s, fixture_id('k', i, id), 0, SECRET));
         CHECK_OK(fixture_revoke(s, fixture_id('v', i, id), (const unsigned char *) SECRET, 10 + i, 1));
     }
+    fill_services(s);
     return s;
 }
 
@@ -92,6 +140,33 @@ static struct image encoded(const Pb__Command *command)
 
     CHECK_OK(command_encode(command, &image.data, &image.size));
     return image;
+}
+
+static unsigned n_service_commands(struct image *ret)
+{
+    _cleanup_(store_freep) struct store *s = filled();
+    const Pb__Service *first = find_service(s, "s0");
+    Pb__Service *renamed = fixture_service(first->meta->id, first->meta->version, "renamed", "web.service");
+    Pb__Command commands[] = {
+        update_command(s, fixture_id('k', 0, (char[STORE_ID_LEN + 1]) {})), /* drops former ones, begins rollouts that hold the oldest on */
+        update_command(s, fixture_id('k', 1, (char[STORE_ID_LEN + 1]) {})), /* of two objects */
+        update_command(s, fixture_id('k', 2, (char[STORE_ID_LEN + 1]) {})),
+        fixture_prune_command(PB__KIND__SECRET, fixture_id('k', 2, (char[STORE_ID_LEN + 1]) {})),
+        fixture_put_service_command(service(8, 0)),
+        fixture_put_service_command(renamed),
+        fixture_remove_service_command(first->meta->id),
+        fixture_set_rollout_command(first->meta->id, first->rollout->number, PB__ROLLOUT_STATE__DONE, 5),
+        fixture_put_usage_command(id_a),
+        fixture_put_usage_command(fixture_id('k', 3, (char[STORE_ID_LEN + 1]) {})),
+    };
+
+    renamed->labels[0]->value = SECRET;
+    fixture_reach(&commands[7], id_a, PB__ROLLOUT_NODE_STATE__FAILED, SECRET);
+    fixture_use(&commands[8], "web.service", SECRET, PB__KIND__SECRET, id_a, 0);
+    for (unsigned i = 0; i < ELEMENTSOF(commands); i++)
+        ret[i] = encoded(&commands[i]);
+    fixture_reset();
+    return ELEMENTSOF(commands);
 }
 
 static unsigned n_commands(struct image ret[static COMMANDS_MAX])
@@ -126,8 +201,9 @@ static unsigned n_commands(struct image ret[static COMMANDS_MAX])
     remove.id = (char *) fixture_id('k', 3, id);
     command.remove_object = &remove;
     ret[n++] = encoded(&command);
-    CHECK(n < COMMANDS_MAX);
     fixture_reset();
+    n += n_service_commands(ret + n);
+    CHECK(n < COMMANDS_MAX);
     return n;
 }
 
@@ -202,9 +278,11 @@ static void test_refused(void)
     CHECK_OK(fixture_remove_node(s, id_a, 100, 1));
     CHECK(fixture_put_node(s, id_a, 0, SECRET) == -EEXIST);
     CHECK(fixture_create(s, PB__KIND__SECRET, id_b, "-", SECRET, SECRET_LEN) == -EINVAL);
+    CHECK(fixture_propose(s, fixture_update_command(PB__KIND__SECRET, fixture_id('k', 0, id), 1, SECRET, SECRET_LEN, 5)) == -ESTALE);
+    CHECK(fixture_propose(s, fixture_update_command(PB__KIND__SECRET, id, 1, SECRET, SECRET_LEN, -5)) == -EINVAL);
     ((uint8_t *) image.data)[9] = 1; /* the version: then nearly all objects are newer than the store */
     CHECK(store_restore(s, image.data, image.size) == -EBADMSG);
-    CHECK_OK(fixture_remove(s, PB__KIND__SECRET, fixture_id('k', 0, id)));
+    CHECK_OK(fixture_remove(s, PB__KIND__SECRET, fixture_id('k', 2, id)));
 }
 
 static void test_detector(void)

@@ -184,7 +184,7 @@ static void test_header(struct store *s, const uint8_t *good, size_t size, bool 
             memcpy(frame, good, size);
             frame[i] ^= (uint8_t) (1U << bit);
             if (i == 3 && frame[3] >= 1 && frame[3] < FRAME_VERSION)
-                continue; /* an older version: test_versions */
+                continue; /* an older version: below */
             int r = refuse(s, frame, size, snapshot);
             CHECK(r == (i == 3 && frame[3] > FRAME_VERSION ? -EPROTONOSUPPORT : -EBADMSG));
         }
@@ -224,6 +224,8 @@ static void test_snapshot_bits(void)
 {
     _cleanup_(store_freep) struct store *s = store_new(), *t = store_new();
     _cleanup_(image_done) struct image image = {};
+    Pb__Service *service;
+    Pb__Command command;
     unsigned refused = 0;
 
     CHECK_OK(fixture_put_cluster(s, id_a, 0, "0123456789abcdef0123456789abcdef", true));
@@ -233,6 +235,18 @@ static void test_snapshot_bits(void)
     CHECK_OK(fixture_remove_node(s, id_a, 9, 1));
     CHECK_OK(fixture_revoke(s, id_a, fixture_digest(1), 9, 1));
     CHECK_OK(fixture_create(s, PB__KIND__CONFIG, id_b, "config", "data", 4));
+    service = fixture_service(id_a, 0, "web", "web@*.service");
+    fixture_constrain(service, "node.role", true, "manager");
+    fixture_grant(service, PB__KIND__SECRET, id_a, "x");
+    CHECK_OK(fixture_propose(s, fixture_put_service_command(service)));
+    CHECK_OK(fixture_propose(s, fixture_update_command(PB__KIND__SECRET, id_a, 3, "new", 3, 1)));
+    command = fixture_set_rollout_command(id_a, 9, PB__ROLLOUT_STATE__STOPPED, 2);
+    fixture_reach(&command, id_a, PB__ROLLOUT_NODE_STATE__SUCCEEDED, "");
+    fixture_reach(&command, id_b, PB__ROLLOUT_NODE_STATE__FAILED, "why");
+    CHECK_OK(fixture_propose(s, command));
+    command = fixture_put_usage_command(id_b);
+    fixture_use(&command, "web@1.service", "x", PB__KIND__SECRET, id_a, 0);
+    CHECK_OK(fixture_propose(s, command));
     image = fixture_image(s);
     for (size_t i = 8; i < image.size; i++)
         for (unsigned bit = 0; bit < 8; bit++) {
@@ -245,21 +259,21 @@ static void test_snapshot_bits(void)
             refused += r < 0;
             *byte ^= (uint8_t) (1U << bit);
         }
-    CHECK(refused > 1000);
+    CHECK(refused > 2000);
 }
 
-/* Frames of version 1 are read, but not with what came later. */
-static struct bytes as_version_1(const void *frame, size_t size)
+/* Frames of older versions are read, but not with what came later. */
+static struct bytes as_version(unsigned version, const void *frame, size_t size)
 {
     struct bytes old = {};
 
     append(&old, frame, size);
     CHECK(old.data[3] == FRAME_VERSION);
-    old.data[3] = 1;
+    old.data[3] = (uint8_t) version;
     return old;
 }
 
-static int apply_as_version_1(struct store *s, Pb__Command command)
+static int apply_as_version(unsigned version, struct store *s, Pb__Command command)
 {
     struct bytes old;
     void *data;
@@ -267,7 +281,7 @@ static int apply_as_version_1(struct store *s, Pb__Command command)
 
     CHECK_OK(command_encode(&command, &data, &size));
     fixture_reset();
-    old = as_version_1(data, size);
+    old = as_version(version, data, size);
     free(data);
     return store_apply(s, old.data, old.size, NULL);
 }
@@ -278,24 +292,80 @@ static void test_version_1(void)
     _cleanup_(image_done) struct image image = {};
     struct bytes old;
 
-    CHECK_OK(apply_as_version_1(s, fixture_put_node_command(fixture_node(id_a, 0, "w"))));
-    CHECK_OK(apply_as_version_1(s, fixture_put_node_command(fixture_node(id_b, 0, "w"))));
-    CHECK(apply_as_version_1(s, fixture_set_node_state_command(id_a, PB__NODE_STATE__READY, 1)) == -EBADMSG);
-    CHECK(apply_as_version_1(s, fixture_revoke_command(id_a, fixture_digest(1), 2, 1)) == -EBADMSG);
-    CHECK(apply_as_version_1(s, fixture_remove_node_command(id_a, 2, 0)) == -EBADMSG);
-    CHECK(apply_as_version_1(s, fixture_remove_node_command(id_a, 0, 2)) == -EBADMSG);
+    CHECK_OK(apply_as_version(1, s, fixture_put_node_command(fixture_node(id_a, 0, "w"))));
+    CHECK_OK(apply_as_version(1, s, fixture_put_node_command(fixture_node(id_b, 0, "w"))));
+    CHECK(apply_as_version(1, s, fixture_set_node_state_command(id_a, PB__NODE_STATE__READY, 1)) == -EBADMSG);
+    CHECK(apply_as_version(1, s, fixture_revoke_command(id_a, fixture_digest(1), 2, 1)) == -EBADMSG);
+    CHECK(apply_as_version(1, s, fixture_remove_node_command(id_a, 2, 0)) == -EBADMSG);
+    CHECK(apply_as_version(1, s, fixture_remove_node_command(id_a, 0, 2)) == -EBADMSG);
     image = fixture_image(s);
-    old = as_version_1(image.data, image.size);
+    old = as_version(1, image.data, image.size);
     CHECK_OK(store_restore(t, old.data, old.size));
     CHECK(fixture_is(t, &image));
-    CHECK_OK(apply_as_version_1(s, fixture_remove_node_command(id_a, 0, 0)));
+    CHECK_OK(apply_as_version(1, s, fixture_remove_node_command(id_a, 0, 0)));
     CHECK(!store_is_removed(s, id_a) && !store_node(s, id_a));
 
     CHECK_OK(fixture_revoke(t, id_a, fixture_digest(1), 2, 1));
     image_done(&image);
     image = fixture_image(t);
-    old = as_version_1(image.data, image.size);
+    old = as_version(1, image.data, image.size);
     CHECK(store_restore(s, old.data, old.size) == -EBADMSG);
+}
+
+static int restore_as_version(unsigned version, struct store *s, const struct store *from)
+{
+    _cleanup_(image_done) struct image image = fixture_image(from);
+    struct bytes old = as_version(version, image.data, image.size);
+
+    return store_restore(s, old.data, old.size);
+}
+
+static void test_version_2(void)
+{
+    _cleanup_(store_freep) struct store *s = store_new(), *t = store_new();
+    Pb__Service *service;
+    Pb__Object *object;
+    Pb__Command command;
+
+    CHECK_OK(apply_as_version(2, s, fixture_put_node_command(fixture_node(id_a, 0, "w"))));
+    CHECK_OK(apply_as_version(2, s, fixture_set_node_state_command(id_a, PB__NODE_STATE__READY, 1)));
+    CHECK_OK(apply_as_version(2, s, fixture_revoke_command(id_a, fixture_digest(1), 2, 1)));
+    CHECK_OK(apply_as_version(2, s, fixture_create_command(PB__KIND__SECRET, fixture_object(id_a, "secret", "data", 4))));
+    CHECK_OK(restore_as_version(2, t, s));
+    CHECK(store_n_objects(t, PB__KIND__SECRET) == 1 && store_is_revoked(t, fixture_digest(1)));
+    CHECK(restore_as_version(1, t, s) == -EBADMSG);
+
+    object = fixture_object(id_b, "other", "data", 4);
+    object->revised = 1;
+    CHECK(apply_as_version(2, s, fixture_create_command(PB__KIND__SECRET, object)) == -EBADMSG);
+    object = fixture_object(id_b, "other", "data", 4);
+    object->revision = 1;
+    CHECK(apply_as_version(1, s, fixture_create_command(PB__KIND__SECRET, object)) == -EBADMSG);
+    for (unsigned version = 1; version <= 2; version++) {
+        CHECK(apply_as_version(version, s, fixture_update_command(PB__KIND__SECRET, id_a, 4, "new", 3, 1)) == -EBADMSG);
+        CHECK(apply_as_version(version, s, fixture_prune_command(PB__KIND__SECRET, id_a)) == -EBADMSG);
+        CHECK(apply_as_version(version, s, fixture_put_service_command(fixture_service(id_a, 0, "web", "web.service"))) == -EBADMSG);
+        CHECK(apply_as_version(version, s, fixture_remove_service_command(id_a)) == -EBADMSG);
+        CHECK(apply_as_version(version, s, fixture_set_rollout_command(id_a, 1, PB__ROLLOUT_STATE__DONE, 1)) == -EBADMSG);
+        CHECK(apply_as_version(version, s, fixture_put_usage_command(id_a)) == -EBADMSG);
+    }
+
+    /* each of the parts that snapshots have since */
+    service = fixture_service(id_a, 0, "web", "web.service");
+    CHECK_OK(fixture_propose(t, fixture_put_service_command(service)));
+    CHECK(restore_as_version(2, s, t) == -EBADMSG);
+    CHECK_OK(restore_as_version(3, s, t));
+    CHECK_OK(fixture_propose(t, fixture_remove_service_command(id_a)));
+    CHECK_OK(restore_as_version(2, s, t));
+    command = fixture_put_usage_command(id_a);
+    fixture_use(&command, "web.service", "x", PB__KIND__SECRET, id_a, 0);
+    CHECK_OK(fixture_propose(t, command));
+    CHECK(restore_as_version(2, s, t) == -EBADMSG);
+    CHECK_OK(fixture_propose(t, fixture_put_usage_command(id_a)));
+    CHECK_OK(restore_as_version(2, s, t));
+    CHECK_OK(fixture_propose(t, fixture_update_command(PB__KIND__SECRET, id_a, 4, "new", 3, 0)));
+    CHECK(restore_as_version(2, s, t) == -EBADMSG);
+    CHECK_OK(restore_as_version(3, s, t));
 }
 
 /* Revocation { id, digest of `fill`s, until } and whatever follows. */
@@ -501,6 +571,7 @@ int main(void)
     test_snapshot_bits();
     test_snapshot_rules();
     test_version_1();
+    test_version_2();
     test_snapshot_revocations();
     test_snapshot_many_revocations();
     test_snapshot_raft_ids();
