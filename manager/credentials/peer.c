@@ -8,6 +8,7 @@
 /* systemd fails a unit whose credential has more than 1 MiB. It is the only way to say no: a connection that just ends is an empty credential. */
 #define REFUSAL_SIZE (1024U * 1024 + 1)
 #define CHUNK (64U * 1024)
+#define STRANGERS_BUFFER 4096 /* what is sent and not read stays in the kernel, of those that were hung up on, too */
 
 static const unsigned char zeros[CHUNK];
 
@@ -116,6 +117,8 @@ void peer_send(struct credentials *c, int fd, const void *data, size_t size, boo
     size_t sent = 0;
     struct peer *p;
 
+    if (stranger)
+        (void) setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &(int) { STRANGERS_BUFFER }, sizeof(int));
     if (send_more(fd, data, data ? size : REFUSAL_SIZE, &sent) != -EAGAIN)
         return;
     if (stranger && c->n_strangers >= CREDENTIALS_STRANGERS_MAX)

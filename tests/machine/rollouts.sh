@@ -15,7 +15,7 @@ cat >/usr/local/lib/web <<"END"
 #!/bin/sh
 password=$(cat "$CREDENTIALS_DIRECTORY/pw")
 echo "$(date +%s.%N) $password" >>/run/web.log
-[ "$password" != "bad-$(hostname)" ] || exit 3
+[ "$password" != "bad-$(hostname)" ] || [ -e /run/web.mended ] || exit 3
 exec sleep infinity
 END
 cat >/usr/local/lib/web-reloaded <<"END"
@@ -30,7 +30,7 @@ ExecReload=/usr/local/lib/web-reloaded
 END
 printf "[Service]\nExecStart=sleep infinity\n" >/etc/systemd/system/other.service
 systemctl daemon-reload
-rm -f /run/web.log /run/web.reloads'
+rm -f /run/web.log /run/web.reloads /run/web.mended'
 
 # One request to the helper, as the manager's user could make it.
 ASK='
@@ -209,18 +209,35 @@ stops_at_the_first_failure() {
     wait_for 30 node_is m1 m3 Status ready
 }
 
-mended_by_the_next_update() {
-    local m
-    for m in m1 m2 m3; do
-        on $m systemctl reset-failed web 2>/dev/null || true
-        on $m systemctl start web || true
-    done
-    update m1 fifth
+# What failed begins once more; who has it already is not restarted again.
+goes_on_when_it_is_told_to() {
+    local order before m
+    read -ra order < <(in_order)
+    before=$(starts "${order[0]}")
+    on "${order[1]}" touch /run/web.mended
+    on "${order[1]}" systemctl start web
+    is_started_with "${order[1]}" "bad-${order[1]}"
+    on m1 swarmctl service update --retry web
     wait_for 60 rollout_is m1 done
     for m in m1 m2 m3; do
-        on $m systemctl start web # the one that had failed was not running, so it was not restarted either
-        is_started_with $m fifth
+        is_started_with $m "bad-${order[1]}"
     done
+    (($(starts "${order[0]}") == before))
+}
+
+# An update that mends a failed one: a unit that is not running is not started by it, and loads the newest when it is.
+mended_by_the_next_update() {
+    local order m
+    read -ra order < <(in_order)
+    on "${order[1]}" rm /run/web.mended
+    on "${order[1]}" sh -c 'systemctl restart web; sleep 0.5; systemctl is-failed web'
+    update m1 fifth
+    wait_for 60 rollout_is m1 done
+    is_started_with "${order[0]}" fifth
+    is_started_with "${order[1]}" "bad-${order[1]}"
+    is_started_with "${order[2]}" fifth
+    on "${order[1]}" systemctl start web
+    is_started_with "${order[1]}" fifth
 }
 
 nodes_that_are_down_are_passed_over() {
@@ -277,6 +294,7 @@ case_ restarted-one-by-one restarted_one_by_one
 case_ reloaded-one-by-one reloaded_one_by_one
 case_ left-alone left_alone
 case_ stops-at-the-first-failure stops_at_the_first_failure
+case_ goes-on-when-it-is-told-to goes_on_when_it_is_told_to
 case_ mended-by-the-next-update mended_by_the_next_update
 case_ nodes-that-are-down-are-passed-over nodes_that_are_down_are_passed_over
 case_ gone-with-the-swarm gone_with_the_swarm
