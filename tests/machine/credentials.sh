@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # machines: 3
-# seconds: 900
+# seconds: 1800
 # shellcheck shell=bash
 # Units and what they may load: m1 is the manager, m2 and m3 are workers, unless a case says otherwise.
 # shellcheck source=/dev/null
@@ -15,7 +15,7 @@ unit() {
     local machine=$1 name=$2 lines=() id
     for id in ${CREDENTIALS-pw}; do lines+=("LoadCredential=$id:$SOCKET"); done
     printf '%s\n' '[Unit]' StartLimitIntervalSec=0 '[Service]' Type=oneshot RemainAfterExit=yes TimeoutStartSec=20 "${lines[@]}" "${@:3}" \
-        "ExecStart=sh -c \"mkdir -p '/run/got/%n' && cp -L \$CREDENTIALS_DIRECTORY/* '/run/got/%n/'\"" | on "$machine" sh -c "cat >/etc/systemd/system/'$name' && mkdir -p -m 1777 /run/got && systemctl daemon-reload"
+        "ExecStart=sh -c \"mkdir -p '/run/got/%n' && cp -L '%d'/* '/run/got/%n/'\"" | on "$machine" sh -c "cat >/etc/systemd/system/'$name' && mkdir -p -m 1777 /run/got && systemctl daemon-reload"
 }
 
 # starts MACHINE UNIT; loaded MACHINE UNIT ID TEXT
@@ -189,7 +189,7 @@ locked_manager() {
     new_swarm --autolock m1
     secret pw hunter2
     service web --unit 'web*.service' --secret pw
-    unit m1 web.service
+    unit m1 web.service 'TimeoutStartSec=180'
     unit m1 web-late.service 'TimeoutStartSec=3'
     on m1 sh -c 'sed "/^\[Service\]/i[Unit]\nWants=swarm-credentials.target\nAfter=swarm-credentials.target" /etc/systemd/system/web.service >/etc/systemd/system/web-after.service; systemctl daemon-reload'
     gets m1 web.service pw hunter2
