@@ -372,7 +372,7 @@ if pid == 0:
 assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
 PYTHON
     # a container with the socket, and a unit of that name in it
-    on m2 sh -ec 'systemd-run -q --wait -p BindPaths=/run/swarm-manager -p PrivateUsers=identity -p PrivateMounts=yes -p PrivatePIDs=no --unit=boxed \
+    on m2 sh -ec 'systemd-run -q --wait -p BindPaths=/run/swarm-manager -p PrivateUsers=yes -p PrivateMounts=yes --unit=boxed \
         python3 -c "
 import socket
 s = socket.socket(socket.AF_UNIX); s.bind(\"\0004f/unit/web.service/pw\"); s.connect(\"$0\")
