@@ -87,7 +87,7 @@ static void serve(struct credentials *c, int fd, const struct sockaddr_un *addre
     else if (peer_cgroup_check(c->config.cgroups, name.unit, cred.pid) < 0)
         refuse_stranger(c, fd, cred.pid, &name);
     else if (ask(c, &name, cred.pid, &data, &data_size) == -EAGAIN)
-        peer_hold(c, fd, &name, cred.pid);
+        peer_hold(c, fd, &name, cred.pid, NULL);
     else
         peer_send(c, fd, data, data_size, false);
 }
@@ -113,6 +113,25 @@ static void on_connection(uv_poll_t *poll, int status _unused_, int events _unus
         }
     }
     listen_or_not(c);
+}
+
+/* Who it is was checked when it was let in. */
+void credentials_adopt(struct credentials *c, int fd, const char *name)
+{
+    struct sockaddr_un address;
+    socklen_t size = sizeof(address), cred_size = sizeof(struct ucred);
+    struct peer_name peer;
+    struct ucred cred;
+
+    if (getpeername(fd, (struct sockaddr *) &address, &size) == 0 && size <= sizeof(address) &&
+        getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &cred_size) == 0 &&
+        peer_name_parse(address.sun_path, size - offsetof(struct sockaddr_un, sun_path), &peer) == 0)
+        peer_hold(c, fd, &peer, cred.pid, name);
+    else {
+        if (c->config.keep)
+            c->config.keep(c->config.data, fd, name, false);
+        (void) close(fd);
+    }
 }
 
 void credentials_review(struct credentials *c)
@@ -208,7 +227,9 @@ void credentials_close(struct credentials *c)
     for (struct peer *p = c->peers; p; p = next) {
         next = p->next;
         p->deadline = deadline;
-        if (p->held)
+        if (p->held && c->config.keep)
+            peer_leave(p);
+        else if (p->held)
             peer_answer(p, NULL, 0);
     }
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include <stdbool.h>
 #include <uv.h>
 
 #include "credentials/peer_name.h"
@@ -26,6 +27,8 @@ struct credentials_config {
     struct swarm *swarm;
     const char *cgroups;   /* where the cgroup tree is mounted */
     unsigned patience_ms, peers_max; /* 0: the defaults */
+    /* One that waits is to be kept open should this process end, or need not be any more; it comes back by credentials_adopt(). May be NULL. */
+    void (*keep)(void *data, int fd, const char *name, bool keep);
     void (*refused)(void *data, const struct credentials_refusal *refusal); /* not for each, when there are many */
     void *data;
 };
@@ -33,9 +36,15 @@ struct credentials_config {
 /* Takes fd, a listening stream socket that does not block, on success. */
 int credentials_new(const struct credentials_config *config, int fd, struct credentials **ret);
 
+#define CREDENTIALS_KEPT_PREFIX "held-" /* of the names that keep() is given */
+#define CREDENTIALS_KEPT_MAX 32
+
+/* A connection that an earlier process had kept under that name; takes fd. To be followed by credentials_review(). */
+void credentials_adopt(struct credentials *c, int fd, const char *name);
+
 /* What the swarm answers may have changed: for those that wait. */
 void credentials_review(struct credentials *c);
 
-/* Nobody is let in any more; those that wait are refused. Frees itself on the loop once they have gone, which takes CREDENTIALS_FAREWELL_MS at most. The
+/* Nobody is let in any more; those that wait are kept, or else refused. Frees itself on the loop once they have gone, which takes CREDENTIALS_FAREWELL_MS at most. The
  * swarm is not asked any more. */
 void credentials_close(struct credentials *c);

@@ -28,6 +28,7 @@ struct peer {
     pid_t pid;
     bool held, stranger;
     struct peer_name name;
+    char kept[CREDENTIALS_KEPT_MAX]; /* "": not */
     struct secret data; /* what is sent; none: a refusal */
     size_t sent;
     uint64_t deadline; /* on the loop's clock; not for one that is held */
@@ -37,7 +38,9 @@ struct peer {
 
 /* size bytes of data, or, with data NULL, a refusal: more zeros than systemd takes for a credential, so that the unit fails. */
 void peer_send(struct credentials *c, int fd, const void *data, size_t size, bool stranger);
-void peer_hold(struct credentials *c, int fd, const struct peer_name *name, pid_t pid);
+/* kept: the name under which it is kept already, or NULL. */
+void peer_hold(struct credentials *c, int fd, const struct peer_name *name, pid_t pid, const char *kept);
+void peer_leave(struct peer *p); /* to who comes after this process */
 /* What became of one that was held. */
 void peer_answer(struct peer *p, const void *data, size_t size);
 void peer_close(struct peer *p);

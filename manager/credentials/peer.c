@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
+#include <sodium.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -42,13 +43,32 @@ static void on_poll_closed(uv_handle_t *handle)
     credentials_peer_gone(c);
 }
 
+static void keep(struct peer *p, bool is_kept)
+{
+    const struct credentials_config *config = &p->owner->config;
+
+    if (config->keep && p->kept[0] != '\0')
+        config->keep(config->data, p->fd, p->kept, is_kept);
+    if (!is_kept)
+        p->kept[0] = '\0';
+}
+
+void peer_leave(struct peer *p)
+{
+    p->kept[0] = '\0';
+    peer_close(p);
+}
+
 void peer_close(struct peer *p)
 {
+    keep(p, false);
     *p->link = p->next;
     if (p->next)
         p->next->link = p->link;
     p->owner->n_strangers -= p->stranger;
     secret_done(&p->data);
+    if (!p->held) /* the end is seen at once, whoever else may still have the connection */
+        (void) shutdown(p->fd, SHUT_RDWR);
     uv_close((uv_handle_t *) &p->poll, on_poll_closed);
     closep(&p->fd);
 }
@@ -135,7 +155,7 @@ void peer_send(struct credentials *c, int fd, const void *data, size_t size, boo
 
 /* Whoever has only closed its sending half, as systemd does at once, is still there. epoll tells by itself of one that has gone altogether, but
  * libuv has no word for that: asked for what never comes on such a socket, it calls. */
-void peer_hold(struct credentials *c, int fd, const struct peer_name *name, pid_t pid)
+void peer_hold(struct credentials *c, int fd, const struct peer_name *name, pid_t pid, const char *kept)
 {
     struct peer *p = peer_new(c, fd);
 
@@ -146,6 +166,12 @@ void peer_hold(struct credentials *c, int fd, const struct peer_name *name, pid_
     p->held = true;
     p->name = *name;
     p->pid = pid;
+    if (kept)
+        (void) snprintf(p->kept, sizeof(p->kept), "%s", kept);
+    else if (c->config.keep) {
+        (void) snprintf(p->kept, sizeof(p->kept), CREDENTIALS_KEPT_PREFIX "%08x%08x", randombytes_random(), randombytes_random());
+        keep(p, true);
+    }
     (void) uv_poll_start(&p->poll, UV_PRIORITIZED, on_hung_up);
 }
 
@@ -154,6 +180,7 @@ void peer_answer(struct peer *p, const void *data, size_t size)
     int r;
 
     p->held = false;
+    keep(p, false); /* what is sent once must not be sent again */
     p->deadline = uv_now(p->poll.loop) + (p->owner->closing ? CREDENTIALS_FAREWELL_MS : p->owner->config.patience_ms);
     r = send_more(p->fd, data, data ? size : REFUSAL_SIZE, &p->sent);
     if (r == -EAGAIN)

@@ -126,14 +126,17 @@ static int open_private(struct daemon *d, const char *path)
 }
 
 /* Without it the manager is of use all the same. */
-static void open_credentials(struct daemon *d, int fd)
+static void open_credentials(struct daemon *d, struct sockets *sockets)
 {
     const struct credentials_config config = {
-        .loop = &d->loop, .swarm = d->swarm, .cgroups = "/sys/fs/cgroup", .refused = on_refused, .data = d,
+        .loop = &d->loop, .swarm = d->swarm, .cgroups = "/sys/fs/cgroup", .keep = sockets_keep, .refused = on_refused, .data = d,
     };
-    int r = fd < 0 ? 0 : credentials_new(&config, fd, &d->credentials);
+    int r = sockets->credentials < 0 ? 0 : credentials_new(&config, sockets->credentials, &d->credentials);
 
-    if (fd < 0)
+    for (unsigned i = 0; d->credentials && i < sockets->n_kept; i++)
+        credentials_adopt(d->credentials, sockets->kept[i].fd, sockets->kept[i].name);
+    free(sockets->kept);
+    if (sockets->credentials < 0)
         journal_info("Not started with swarm-credentials.socket: units get no credentials from this node.");
     else if (r < 0)
         journal_error("Units get no credentials: %s", strerror(-r));
@@ -207,7 +210,7 @@ int daemon_run(const struct daemon_config *config)
         return r;
     }
     start_handles(&d, config);
-    open_credentials(&d, config->credentials);
+    open_credentials(&d, config->sockets);
     r = open_private(&d, config->private_socket);
     connect_bus(&d.reconnect);
     if (r < 0 && !d.bus)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "daemon/sockets.h"
+
 /* swarm-managerd: the swarm with its faces, on one loop, until SIGTERM or SIGINT. */
 
 struct daemon_config {
@@ -10,7 +12,7 @@ struct daemon_config {
     const char *ask_socket;
     const char *private_socket;
     const char *runtime; /* the folder of the manager's own sockets, which is kept while the machine is up */
-    int credentials;     /* the listening socket for units, from systemd; -1: none. Owned */
+    struct sockets *sockets; /* from systemd; taken */
     unsigned snapshot_threshold; /* 0: the default */
 };
 

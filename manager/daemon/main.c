@@ -6,9 +6,6 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
-#include <fcntl.h>
-#include <systemd/sd-daemon.h>
-
 #include "basic/secret.h"
 #include "daemon/daemon.h"
 #include "daemon/journal.h"
@@ -33,27 +30,9 @@ static unsigned snapshot_threshold(void)
     return n >= 16 && n <= 1000000 ? (unsigned) n : 0;
 }
 
-/* What swarm-credentials.socket hands over; systemd may give it any number. */
-static int credentials_socket(void)
-{
-    char **names = NULL;
-    int n = sd_listen_fds_with_names(1, &names), fd = -1;
-
-    for (int i = 0; i < n; i++) {
-        if (fd < 0 && strcmp(names[i], "credentials") == 0 && sd_is_socket(SD_LISTEN_FDS_START + i, AF_UNIX, SOCK_STREAM, 1) > 0)
-            fd = SD_LISTEN_FDS_START + i;
-        else
-            (void) close(SD_LISTEN_FDS_START + i);
-        free(names[i]);
-    }
-    free(names);
-    if (fd >= 0)
-        (void) fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
-    return fd;
-}
-
 int main(void)
 {
+    struct sockets sockets;
     const struct daemon_config config = {
         .snapshot_threshold = snapshot_threshold(),
         .folder = STATEDIR,
@@ -62,9 +41,10 @@ int main(void)
         .ask_socket = "/run/swarm-helpers/ask.sock",
         .private_socket = "/run/swarm-manager/private",
         .runtime = "/run/swarm-manager",
-        .credentials = credentials_socket(),
+        .sockets = &sockets,
     };
 
+    sockets_take(&sockets);
     guard_memory();
     (void) signal(SIGPIPE, SIG_IGN);
     if (secret_init() < 0)

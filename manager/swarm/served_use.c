@@ -285,7 +285,7 @@ static void on_reported(void *data, int result, const Peer__Reply *reply _unused
     v->reporting = false;
     if (result == -ESHUTDOWN)
         return;
-    if (result == 0 && v->n_results >= v->n_sent_results) {
+    if (result == 0 && v->n_sent_results > 0) {
         v->n_results -= v->n_sent_results;
         memmove(v->results, v->results + v->n_sent_results, v->n_results * sizeof(*v->results));
     }

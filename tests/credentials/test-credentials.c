@@ -48,10 +48,23 @@ static struct sockaddr_un place(void)
     return a;
 }
 
-static void start(void)
+/* What process 1 keeps. */
+static int kept_fd = -1;
+static char kept_name[CREDENTIALS_KEPT_MAX];
+
+static void keep(void *data _unused_, int fd, const char *name, bool keeps)
+{
+    CHECK(keeps ? kept_fd < 0 : strcmp(name, kept_name) == 0);
+    closep(&kept_fd);
+    if (keeps)
+        CHECK((kept_fd = fcntl(fd, F_DUPFD_CLOEXEC, 3)) >= 0);
+    (void) snprintf(kept_name, sizeof(kept_name), "%s", name);
+}
+
+static void start(struct node *n)
 {
     const struct credentials_config config = {
-        .loop = &loop, .swarm = m1->swarm, .cgroups = cgroups, .patience_ms = PATIENCE_MS, .peers_max = PEERS_MAX, .refused = on_refused,
+        .loop = &loop, .swarm = n->swarm, .cgroups = cgroups, .keep = keep, .patience_ms = PATIENCE_MS, .peers_max = PEERS_MAX, .refused = on_refused,
     };
     struct sockaddr_un a = place();
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -254,6 +267,15 @@ static void test_hanging(void)
     }
 }
 
+static bool all_have_ended(struct client **clients, unsigned n)
+{
+    bool all = true;
+
+    for (unsigned i = 0; i < n; i++)
+        all &= has_ended(clients[i]);
+    return all;
+}
+
 /* More than are let in at once, and more than that of strangers. */
 static void test_crowd(void)
 {
@@ -270,10 +292,9 @@ static void test_crowd(void)
         crowd[i] = client_new("big@1.service", "large");
     turn_for(300);
     CHECK(recv(crowd[0]->fd, crowd[0]->data, 1, MSG_PEEK) == 1 && recv(crowd[CROWD - 1]->fd, crowd[0]->data, 1, MSG_PEEK) < 0);
-    for (unsigned i = CROWD; i > PEERS_MAX; i--) {
-        WAIT(has_ended(crowd[i - 1]));
-        CHECK(crowd[i - 1]->size == STORE_SECRET_MAX);
-    }
+    WAIT(all_have_ended(crowd + PEERS_MAX, CROWD - PEERS_MAX));
+    for (unsigned i = PEERS_MAX; i < CROWD; i++)
+        CHECK(crowd[i]->size == STORE_SECRET_MAX);
     for (unsigned i = 0; i < CROWD; i++)
         client_free(crowd[i]);
     CHECK(gets("web.service", "pw", "hunter2", 7));
@@ -288,7 +309,7 @@ static void test_locked(struct secret *key)
     node_stop(m1);
     node_start(m1);
     CHECK(swarm_state(m1->swarm) == SWARM_LOCKED);
-    start();
+    start(m1);
     waits = client_new("web.service", "pw");
     gone = client_new("web.service", "pw");
     turn_for(200);
@@ -298,6 +319,39 @@ static void test_locked(struct secret *key)
     on_served(NULL); /* as the daemon does when the state changes */
     WAIT(has_ended(waits));
     CHECK(waits->size == 7 && memcmp(waits->data, "hunter2", 7) == 0);
+    client_free(waits);
+}
+
+/* A worker that knows only what it had on disk lets the others wait, if need be for the process after it. */
+static void test_kept(const struct secret *key)
+{
+    struct node *w = &nodes[1];
+    struct client *waits;
+    char name[CREDENTIALS_KEPT_MAX];
+
+    credentials_close(TAKE_PTR(credentials));
+    CHECK_OK(put_service(m1, "disk", &(struct grant_spec) { .unit = "db.service", .secret = "pw", .offline = true }));
+    node_start(w);
+    CHECK_OK(node_join(w, m1, PB__ROLE__WORKER));
+    WAIT(node_file_exists(w, "offline"));
+    node_stop(w);
+    node_stop(m1);
+    node_start(w);
+    start(w);
+    CHECK(gets("db.service", "pw", "hunter2", 7));
+    waits = client_new("web.service", "pw");
+    turn_for(200);
+    CHECK(!has_ended(waits) && kept_fd >= 0);
+    (void) strcpy(name, kept_name);
+    credentials_close(TAKE_PTR(credentials));
+    turn_for(200);
+    CHECK(!has_ended(waits) && kept_fd >= 0);
+    start(w);
+    credentials_adopt(credentials, fcntl(kept_fd, F_DUPFD_CLOEXEC, 3), name);
+    node_start(m1);
+    CHECK_OK(node_unlock(m1, key));
+    WAIT(has_ended(waits));
+    CHECK(waits->size == 7 && memcmp(waits->data, "hunter2", 7) == 0 && kept_fd < 0);
     client_free(waits);
 }
 
@@ -321,7 +375,7 @@ int main(void)
     managers_begin();
     managers_on_served = on_served;
     node_start(m1);
-    start();
+    start(m1);
     test_before_a_swarm();
     CHECK_OK(node_init(m1, true, &key));
     test_granted();
@@ -330,6 +384,7 @@ int main(void)
     test_hanging();
     test_crowd();
     test_locked(&key);
+    test_kept(&key);
     credentials_close(TAKE_PTR(credentials));
     managers_end();
     (void) snprintf(command, sizeof(command), "rm -r %s", folder);

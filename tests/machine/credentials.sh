@@ -285,9 +285,10 @@ roles_change() {
 offline() {
     begin
     service on-disk --unit on-disk.service --secret pw --offline
-    service elsewhere --unit elsewhere.service --secret pw
+    service elsewhere --unit 'elsewhere*.service' --secret pw
     unit m2 on-disk.service
     unit m2 elsewhere.service TimeoutStartSec=5
+    unit m2 elsewhere-patient.service TimeoutStartSec=300
     wait_for 10 gets m2 on-disk.service pw hunter2
     wait_for 10 on m2 test -s $STATE_FOLDER/offline
     [[ $(on m2 stat -c '%a %U' $STATE_FOLDER/offline) == '600 swarm-manager' ]]
@@ -299,7 +300,15 @@ offline() {
     on m2 systemctl reset-failed
     ! starts m2 elsewhere.service >/dev/null 2>&1 # it waits for the managers, as long as it may
     [[ $(on m2 systemctl show -P Result elsewhere.service) == timeout ]]
+    # who waits outlives the manager
+    on m2 systemctl start --no-block elsewhere-patient.service
+    sleep 1
+    crash m2
+    wait_for 15 is m2 active
+    restart_into m2 active
+    [[ $(on m2 systemctl show -P ActiveState elsewhere-patient.service) == activating ]]
     "$SANDBOX" mend m2
+    wait_for 20 loaded m2 elsewhere-patient.service pw hunter2
     wait_for 20 gets m2 elsewhere.service pw hunter2
     on m1 swarmctl service rm on-disk
     wait_for 10 on m2 test ! -e $STATE_FOLDER/offline
@@ -363,7 +372,7 @@ if pid == 0:
 assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
 PYTHON
     # a container with the socket, and a unit of that name in it
-    on m2 sh -ec 'systemd-run -q --wait -p BindPaths=/run/swarm-manager -p PrivateUsers=identity -p PrivateMounts=yes -p PrivatePIDs=no --unit=boxed \
+    on m2 sh -ec 'systemd-run -q --wait -p BindPaths=/run/swarm-manager -p PrivateUsers=yes -p PrivateMounts=yes --unit=boxed \
         python3 -c "
 import socket
 s = socket.socket(socket.AF_UNIX); s.bind(\"\0004f/unit/web.service/pw\"); s.connect(\"$0\")
