@@ -385,9 +385,14 @@ static void turn(struct units *u)
     }
 }
 
+/* Outside a swarm, with no drop-ins, there is hardly anything to come. */
 static void on_timer(uv_timer_t *timer)
 {
-    turn(timer->data);
+    struct units *u = timer->data;
+    bool idle = u->swarm->state == SWARM_INACTIVE && u->made && strcmp(u->made, NOTHING) == 0;
+
+    uv_timer_set_repeat(timer, idle ? IDLE_MS : TURN_MS);
+    turn(u);
 }
 
 void units_follow(struct swarm *s, const Peer__Manifest *manifest _unused_)
