@@ -278,7 +278,10 @@ class Flood:
             while len(self.open) < self.count and allowance >= 1:
                 allowance -= 1
                 self.connect()
-            self.most = max(self.most, len(self.open))
+            if self.most < len(self.open):
+                self.most = len(self.open)
+                if self.most == self.count:
+                    print("all have come", flush=True)
             for key, events in self.selector.select(0.02):
                 if key.fileobj in self.open:
                     self.ready(key.fileobj, events)

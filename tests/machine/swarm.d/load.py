@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Runs inside a manager's machine, as root: load.py SECONDS CALLERS makes and removes secrets through root's socket, each caller one after the other, and
-prints how many changes of the swarm were acknowledged per second. It speaks D-Bus itself: starting swarmctl for each would cost more than the change."""
+prints how many changes of the swarm were acknowledged per second, and how much of a processor the manager took. It speaks D-Bus itself: starting swarmctl for each would cost more than the change."""
 
 import array
 import fcntl
@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 
+CPU = "/sys/fs/cgroup/system.slice/swarm-manager.service/cpu.stat"
 SOCKET = "/run/swarm-manager/private"
 OBJECT, INTERFACE = b"/org/swarm/Manager1", b"org.swarm.Manager1"
 F_ADD_SEALS, ALL_SEALS = 1033, 0xF
@@ -95,8 +96,13 @@ class Caller(threading.Thread):
             self.done += 2
 
 
+def cpu_seconds():
+    with open(CPU) as stat:
+        return int(stat.readline().split()[1]) / 1e6  # usage_usec
+
+
 def main(seconds, callers):
-    begin = time.monotonic()
+    begin, cpu = time.monotonic(), cpu_seconds()
     all_of_them = [Caller(i, begin + seconds) for i in range(callers)]
     for caller in all_of_them:
         caller.start()
@@ -105,7 +111,8 @@ def main(seconds, callers):
     for caller in all_of_them:
         if caller.failure:
             sys.exit(caller.failure)
-    print(f"{sum(caller.done for caller in all_of_them) / (time.monotonic() - begin):.1f}")
+    spent = time.monotonic() - begin
+    print(f"{sum(caller.done for caller in all_of_them) / spent:.1f} {(cpu_seconds() - cpu) / spent:.4f}")
 
 
 main(float(sys.argv[1]), int(sys.argv[2]))
