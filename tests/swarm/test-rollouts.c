@@ -61,7 +61,8 @@ static int step(void)
     CHECK(next.n <= NODES);
     for (size_t i = 0; i < next.n; i++) {
         CHECK(strlen(next.nodes[i].text) <= STORE_ROLLOUT_TEXT_MAX);
-        strcpy(texts[i], next.nodes[i].text);
+        if (next.nodes[i].text != texts[i])
+            strcpy(texts[i], next.nodes[i].text);
         reached[i] = next.nodes[i];
         reached[i].text = texts[i];
         CHECK(next.pointers[i] == &next.nodes[i]);
