@@ -200,12 +200,12 @@ static int find_source(const struct swarm *s, Pb__Kind kind, const char *text, c
     return swarm_find_object(s, kind, source, ret, e);
 }
 
-static int check_free(const struct swarm *s, const Pb__Service *service, const Pb__Grant *grant, struct error *e)
+static int error_taken(const struct swarm *s, const Pb__Service *service, const Pb__Grant *grant, struct error *e)
 {
     const Pb__Object *object = store_object(swarm_store(s), grant->kind, grant->object_id);
 
-    return error_set(e, -EEXIST, "service %s calls %s %s %.80s already: give the other one another ID, as SOURCE:ID, or remove this one", service->name,
-                     dict_kind(grant->kind), object ? object->name : grant->object_id, grant->credential);
+    return error_set(e, -EEXIST, "service %s calls %s %s %.80s already: give the other one another ID, as SOURCE:ID, or remove this one",
+                     service->name, dict_kind(grant->kind), object ? object->name : grant->object_id, grant->credential);
 }
 
 static int add_grant(const struct swarm *s, Pb__Service *service, Pb__Kind kind, const char *text, struct error *e)
@@ -225,7 +225,7 @@ static int add_grant(const struct swarm *s, Pb__Service *service, Pb__Kind kind,
 
         if (strcmp(grant->credential, credential) != 0)
             continue;
-        return grant->kind == kind && strcmp(grant->object_id, object->meta->id) == 0 ? 0 : check_free(s, service, grant, e);
+        return grant->kind == kind && strcmp(grant->object_id, object->meta->id) == 0 ? 0 : error_taken(s, service, grant, e);
     }
     if (service->n_grants == STORE_GRANTS_MAX)
         return error_set(e, -EINVAL, "more than %d secrets and configs", STORE_GRANTS_MAX);

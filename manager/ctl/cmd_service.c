@@ -75,9 +75,19 @@ static json_t *sources(const json_t *service, const char *kind, const char *id_k
 
     json_array_foreach(json_object_get(service, "Grants"), i, grant)
         if (strcmp(json_text(grant, "Kind"), kind) == 0)
-            (void) json_array_append_new(array, json_pack("{s:s,s:s,s:s}", id_key, json_text(grant, "ObjectID"), name_key, json_text(grant, "Name"),
-                                                          "Credential", json_text(grant, "Credential")));
+            (void) json_array_append_new(array, json_pack("{s:s,s:s,s:s}", id_key, json_text(grant, "ObjectID"), name_key,
+                                                          json_text(grant, "Name"), "Credential", json_text(grant, "Credential")));
     return array;
+}
+
+static json_t *spec(const json_t *service)
+{
+    return json_pack("{s:s,s:o,s:s,s:O*,s:o,s:o,s:s,s:I,s:I,s:b,s:b}", "Name", json_text(service, "Name"), "Labels", json_labels(service), "Unit",
+                     json_text(service, "Unit"), "Constraints", json_object_get(service, "Constraints"), "Secrets",
+                     sources(service, "secret", "SecretID", "SecretName"), "Configs", sources(service, "config", "ConfigID", "ConfigName"),
+                     "OnUpdate", json_text(service, "OnUpdate"), "Parallelism", (json_int_t) json_number(service, "Parallelism"), "MaxAge",
+                     (json_int_t) json_number(service, "MaxAge"), "Offline", (int) json_flag(service, "Offline"), "Enabled",
+                     (int) json_flag(service, "Enabled"));
 }
 
 static json_t *reference_shape(const json_t *service)
@@ -86,14 +96,9 @@ static json_t *reference_shape(const json_t *service)
 
     if (json_times(rollout) < 0)
         return NULL;
-    return json_pack("{s:s,s:{s:I},s:o,s:o,s:{s:s,s:o,s:s,s:O*,s:o,s:o,s:s,s:I,s:I,s:b,s:b},s:O*}", "ID", json_text(service, "ID"), "Version", "Index",
+    return json_pack("{s:s,s:{s:I},s:o,s:o,s:o,s:O*}", "ID", json_text(service, "ID"), "Version", "Index",
                      (json_int_t) json_number(service, "Version"), "CreatedAt", json_time(service, "CreatedAt"), "UpdatedAt",
-                     json_time(service, "UpdatedAt"), "Spec", "Name", json_text(service, "Name"), "Labels", json_labels(service), "Unit",
-                     json_text(service, "Unit"), "Constraints", json_object_get(service, "Constraints"), "Secrets",
-                     sources(service, "secret", "SecretID", "SecretName"), "Configs", sources(service, "config", "ConfigID", "ConfigName"), "OnUpdate",
-                     json_text(service, "OnUpdate"), "Parallelism", (json_int_t) json_number(service, "Parallelism"), "MaxAge",
-                     (json_int_t) json_number(service, "MaxAge"), "Offline", (int) json_flag(service, "Offline"), "Enabled",
-                     (int) json_flag(service, "Enabled"), "Rollout", rollout);
+                     json_time(service, "UpdatedAt"), "Spec", spec(service), "Rollout", rollout);
 }
 
 int cmd_service_inspect(const struct args *args, struct caller *c, struct error *e)

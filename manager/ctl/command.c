@@ -60,7 +60,8 @@ const struct command_option command_options[_OPTION_MAX] = {
       "Prints the ID of the new " word ". Without FILE, or with -, the data is what standard\ninput holds; never an argument.",         \
       cmd_object_create, &object },                                                                                                     \
     { word, "update", NULL, "NAME|ID [FILE|-]", 1, 2, OPTIONS(OPTION_DETACH), "Give a " word " new data",                               \
-      "Prints the number of the new revision. The services whose units restart or reload\non new data do so a few nodes at a time, which is shown; the first that fails stops\nit.", \
+      "Prints the number of the new revision. The services whose units restart or reload\non new data do so a few nodes at a "         \
+      "time, which is shown; the first that fails stops\nit.",                                                                          \
       cmd_object_update, &object },                                                                                                     \
     { word, "ls", "list", "", 0, 0, OPTIONS(OPTION_QUIET), "List " word "s", "", cmd_object_list, &object },                            \
     { word, "inspect", NULL, "NAME|ID...", 1, -1, NO_OPTIONS, "Show everything about " word "s, as JSON", shown, cmd_object_inspect,    \
@@ -97,7 +98,8 @@ const struct command commands[] = {
       OPTIONS(OPTION_UNIT, OPTION_CONSTRAINT, OPTION_SECRET, OPTION_CONFIG, OPTION_LABEL, OPTION_ON_UPDATE, OPTION_PARALLELISM, OPTION_MAX_AGE,
               OPTION_OFFLINE),
       "Let units load secrets and configs",
-      "The units on the nodes that all constraints hold for load SOURCE as the credential ID,\nwhich is SOURCE's name if not given. Prints the ID of the new service.",
+      "The units on the nodes that all constraints hold for load SOURCE as the credential ID,\nwhich is SOURCE's name if not given. "
+      "Prints the ID of the new service.",
       cmd_service_create },
     { "service", "ls", "list", "", 0, 0, OPTIONS(OPTION_QUIET), "List services", "", cmd_service_list },
     { "service", "inspect", NULL, "NAME|ID...", 1, -1, NO_OPTIONS, "Show everything about services, as JSON", "", cmd_service_inspect },

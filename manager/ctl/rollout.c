@@ -100,19 +100,17 @@ static int look_at_all(struct follower *f, unsigned *ret_running, struct error *
     return STATUS_OK;
 }
 
-static int error_unseen(int code, struct error *e)
+static int error_unseen(int code, const struct error *why, struct error *e)
 {
-    struct error why = *e;
-
-    return error_set(e, code, "it is done, but not to be seen how the services' units take it: %s. 'swarmctl service inspect' shows it", why.text);
+    return error_set(e, code, "it is done, but not to be seen how the services' units take it: %s. 'swarmctl service inspect' shows it", why->text);
 }
 
 static int outcome(const struct follower *f, struct error *e)
 {
     if (*f->stopped == '\0')
         return STATUS_OK;
-    return error_set(e, STATUS_STOPPED, "the rollout of service %s has stopped: nodes that it has not reached keep what they had. When the node that "
-                     "failed is mended, 'swarmctl service update --retry %s' goes on", f->stopped, f->stopped);
+    return error_set(e, STATUS_STOPPED, "the rollout of service %s has stopped: nodes that it has not reached keep what they had. When the node "
+                     "that failed is mended, 'swarmctl service update --retry %s' goes on", f->stopped, f->stopped);
 }
 
 static int follow(struct follower *f, struct error *e)
@@ -121,15 +119,17 @@ static int follow(struct follower *f, struct error *e)
     int r;
 
     for (;;) {
-        r = look_at_all(f, &running, e);
+        struct error why = { "" };
+
+        r = look_at_all(f, &running, &why);
         if (r == STATUS_OK && running == 0)
             return outcome(f, e);
         unseen = r == STATUS_OK ? 0 : unseen + 1;
         if (r != STATUS_OK && ((r != STATUS_BUSY && r != STATUS_UNREACHABLE) || unseen > UNSEEN_POLLS))
-            return error_unseen(r, e);
+            return error_unseen(r, &why, e);
         if (++f->stalled > STALLED_POLLS)
-            return error_set(e, STATUS_BUSY, "nothing has happened for 10 minutes; the rollout goes on by itself, and 'swarmctl service inspect' shows "
-                             "how far it is");
+            return error_set(e, STATUS_BUSY, "nothing has happened for 10 minutes; the rollout goes on by itself, and 'swarmctl service "
+                             "inspect' shows how far it is");
         (void) nanosleep(&(struct timespec) { .tv_nsec = POLL_MS * 1000000L }, NULL);
     }
 }
@@ -173,11 +173,12 @@ int rollout_follow_object(struct caller *c, const struct object_kind *kind, cons
 {
     _cleanup_json_ json_t *services = json_object();
     struct follower f = { .caller = c, .services = services };
+    struct error why = { "" };
     int r;
 
     caller_stop_asking(c);
-    r = add_concerned(&f, kind, name, e);
-    return r != STATUS_OK ? error_unseen(r, e) : follow(&f, e);
+    r = add_concerned(&f, kind, name, &why);
+    return r != STATUS_OK ? error_unseen(r, &why, e) : follow(&f, e);
 }
 
 int rollout_follow_service(struct caller *c, const char *name, struct error *e)

@@ -16,7 +16,7 @@ int apply_create_object(struct store *s, Pb__CreateObject *create)
     r = rules_check_object(create->kind, new);
     if (r < 0)
         return r;
-    if (object_has_revisions(new))
+    if (rules_object_has_revisions(new))
         return -EINVAL;
     objects = &s->objects[create->kind];
     if (index_get(&objects->by_id, new->meta->id) || index_get(&objects->by_name, new->name))

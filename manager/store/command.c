@@ -6,7 +6,7 @@
 
 #include "store/erasing_allocator.h"
 #include "store/frame.h"
-#include "store/state.h"
+#include "store/rules.h"
 
 #define COMMAND_MAGIC "swc"
 
@@ -61,7 +61,7 @@ static unsigned first_version(const Pb__Command *c)
     case PB__COMMAND__WHAT_REMOVE_NODE:
         return c->remove_node->until == 0 && c->remove_node->now == 0 ? 1 : 2;
     case PB__COMMAND__WHAT_CREATE_OBJECT:
-        return c->create_object->object && object_has_revisions(c->create_object->object) ? 3 : 1;
+        return c->create_object->object && rules_object_has_revisions(c->create_object->object) ? 3 : 1;
     case PB__COMMAND__WHAT_SET_NODE_STATE:
     case PB__COMMAND__WHAT_REVOKE:
         return 2;

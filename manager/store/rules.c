@@ -236,6 +236,11 @@ static int check_revisions(Pb__Kind kind, const Pb__Object *o)
     return 0;
 }
 
+bool rules_object_has_revisions(const Pb__Object *object)
+{
+    return object->revision != 0 || object->n_former > 0 || object->revised != 0;
+}
+
 int rules_check_object(Pb__Kind kind, const Pb__Object *o)
 {
     Pb__Object given;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include <stdbool.h>
+
 #include "store/store.pb-c.h"
 
 /* What an object must be like to be let into the store, whoever proposes it: docs/FORMATS.md "Store", limits. 0, -EINVAL, -EMSGSIZE. */
@@ -12,6 +14,8 @@ int rules_check_kind(Pb__Kind kind);
 int rules_check_cluster(const Pb__Cluster *cluster);
 int rules_check_node(const Pb__Node *node);
 int rules_check_object(Pb__Kind kind, const Pb__Object *object);
+/* Whether it is more than objects were before version 3, and than one is that was just made. */
+bool rules_object_has_revisions(const Pb__Object *object);
 /* Apart from its rollout. */
 int rules_check_service(const Pb__Service *service);
 /* One that is stored: nodes in order. */

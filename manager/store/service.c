@@ -60,6 +60,8 @@ bool service_unit_is_valid(const char *pattern)
     return at != pattern && (!at || at + 1 != dot);
 }
 
+/* systemd itself refuses / and :. Blanks and backslashes it takes, but loses them between its manager and the process that it starts: such a
+ * unit fails. */
 bool service_credential_is_valid(const char *credential)
 {
     size_t n = strnlen(credential, STORE_CREDENTIAL_MAX + 1);
@@ -67,7 +69,7 @@ bool service_credential_is_valid(const char *credential)
     if (n == 0 || n > STORE_CREDENTIAL_MAX || strcmp(credential, ".") == 0 || strcmp(credential, "..") == 0)
         return false;
     for (size_t i = 0; i < n; i++)
-        if (credential[i] < ' ' || credential[i] > '~' || credential[i] == '/' || credential[i] == ':')
+        if (credential[i] <= ' ' || credential[i] > '~' || strchr("/:\\", credential[i]))
             return false;
     return true;
 }

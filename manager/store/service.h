@@ -6,7 +6,7 @@
 #include "store/store.h"
 
 /* Bytes of a unit's and a credential's name together: systemd binds its socket to an abstract address of at most 107 bytes, a NUL, up to 16
- * digits, "/unit/", the unit, "/" and the credential, and cannot load one for which that is not enough. */
+ * digits of a random number, "/unit/", the unit, "/" and the credential. One byte more, and it works once in 16 times. */
 #define SERVICE_UNIT_AND_CREDENTIAL_MAX 83
 
 /* What services say: which units, on which nodes, load what. Pure functions of replicated objects; every node comes to the same answer. */
@@ -20,7 +20,7 @@ bool service_unit_matches(const char *pattern, const char *unit);
  * instances. */
 bool service_unit_is_valid(const char *pattern);
 
-/* 1 to STORE_CREDENTIAL_MAX characters that systemd takes for a credential's name: printable ASCII without / and :, not "." or "..". */
+/* 1 to STORE_CREDENTIAL_MAX characters with which a credential can be loaded: printable ASCII without blank, /, : and \, not "." or "..". */
 bool service_credential_is_valid(const char *credential);
 
 /* Whether a unit of that pattern, at least one with the shortest name, can load a credential of that name. */

@@ -216,7 +216,7 @@ static void forget_items(struct store *s)
 static bool any_has_revisions(Pb__Object *const objects[], size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        if (object_has_revisions(objects[i]))
+        if (rules_object_has_revisions(objects[i]))
             return true;
     return false;
 }

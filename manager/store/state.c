@@ -210,11 +210,6 @@ const Pb__Object *store_object(const struct store *s, Pb__Kind kind, const char 
     return (unsigned) kind < STATE_KINDS ? index_get(&s->objects[kind].by_id, id) : NULL;
 }
 
-bool object_has_revisions(const Pb__Object *object)
-{
-    return object->revision != 0 || object->n_former > 0 || object->revised != 0;
-}
-
 const ProtobufCBinaryData *store_object_data(const Pb__Object *object, uint64_t revision)
 {
     if (revision == object->revision)

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include <stdbool.h>
-
 #include "store/index.h"
 #include "store/revocations.h"
 #include "store/store.h"
@@ -25,6 +23,3 @@ struct store {
 void state_init(struct store *s);
 /* Erases and frees everything in s, not s itself. */
 void state_done(struct store *s);
-
-/* Whether it is more than objects were before version 3. */
-bool object_has_revisions(const Pb__Object *object);

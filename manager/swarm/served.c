@@ -47,10 +47,15 @@ const Peer__Manifest *served_manifest(const struct swarm *s)
     return s->served->manifest;
 }
 
+const Peer__Manifest *served_whole_manifest(const struct swarm *s)
+{
+    return s->served->source == SERVED_DISK ? NULL : s->served->manifest;
+}
+
 void served_tell(struct swarm *s)
 {
     s->served->tell = false;
-    units_follow(s, s->served->manifest);
+    units_follow(s, served_whole_manifest(s));
     if (s->config.on_served)
         s->config.on_served(s->config.data);
 }

@@ -8,6 +8,9 @@
 /* The newest that is known, without data; NULL while nothing is. Valid until the next return to the loop. */
 const Peer__Manifest *served_manifest(const struct swarm *s);
 
+/* The same, but only when it tells all that the managers say, not what an offline copy remembers. */
+const Peer__Manifest *served_whole_manifest(const struct swarm *s);
+
 /* How a rollout went that the manifest asked this node for; reaches the leader with the next report, which goes at once. */
 void served_rolled_out(struct swarm *s, const char *service_id, uint64_t number, bool failed, const char *text);
 

@@ -6,6 +6,7 @@
 #include "pki/id.h"
 #include "store/service.h"
 #include "swarm/change.h"
+#include "unit_name/unit_name.h"
 
 static int check_names(const Pb__Service *service, struct error *e)
 {
@@ -13,8 +14,8 @@ static int check_names(const Pb__Service *service, struct error *e)
         return error_set(e, -EINVAL, "invalid name, only %d [a-zA-Z0-9-_.] characters allowed, and the start and end character must be [a-zA-Z0-9]",
                          STORE_NAME_MAX);
     if (!service_unit_is_valid(service->unit))
-        return error_set(e, -EINVAL, "invalid unit \"%.64s\": it has to be the name of a service, socket, mount or swap, like web.service, in which * "
-                                     "stands for any text; web@*.service are the instances of a template", service->unit);
+        return error_set(e, -EINVAL, "invalid unit \"%.64s\": it has to be the name of a service, socket, mount or swap, like web.service, in "
+                                     "which * stands for any text; web@*.service are the instances of a template", service->unit);
     return 0;
 }
 
@@ -39,8 +40,8 @@ static int check_constraints(const Pb__Service *service, struct error *e)
         const Pb__Constraint *c = service->constraints[i];
 
         if (!service_constraint_is_valid(c))
-            return error_set(e, -EINVAL, "invalid constraint \"%.64s%s%.64s\": what can be compared are node.id, node.hostname, node.role (with manager or "
-                                         "worker) and node.labels.KEY", c->key, c->differs ? "!=" : "==", c->value);
+            return error_set(e, -EINVAL, "invalid constraint \"%.64s%s%.64s\": what can be compared are node.id, node.hostname, node.role (with "
+                                         "manager or worker) and node.labels.KEY", c->key, c->differs ? "!=" : "==", c->value);
     }
     return 0;
 }
@@ -61,14 +62,15 @@ static int check_grant(const struct store *store, const Pb__Service *service, si
     if (!object)
         return error_set(e, -ENOENT, "%s %.64s not found", grant->kind == PB__KIND__SECRET ? "secret" : "config", grant->object_id);
     if (!service_credential_is_valid(grant->credential))
-        return error_set(e, -EINVAL, "invalid credential ID \"%.80s\": it has 1 to %d printable ASCII characters without / and :, and is neither . nor ..",
-                         grant->credential, STORE_CREDENTIAL_MAX);
+        return error_set(e, -EINVAL, "invalid credential ID \"%.80s\": it has 1 to %d printable ASCII characters without blank, /, : and \\, and "
+                                     "is neither . nor ..", grant->credential, STORE_CREDENTIAL_MAX);
     if (!service_credential_fits(service->unit, grant->credential))
-        return error_set(e, -EINVAL, "the names of unit %.128s and credential %s are too long together for systemd, which takes %d characters in all: give "
-                                     "the credential a shorter ID, as %s:ID", service->unit, grant->credential, SERVICE_UNIT_AND_CREDENTIAL_MAX,
-                         object->name);
+        return error_set(e, -EINVAL, "the names of unit %.128s and credential %s are too long together for systemd, which takes %d characters in "
+                                     "all: give the credential a shorter ID, as %s:ID", service->unit, grant->credential,
+                         SERVICE_UNIT_AND_CREDENTIAL_MAX, object->name);
     if (is_taken(service, i))
-        return error_set(e, -EINVAL, "two of the secrets and configs have the credential ID %s: give one of them another, as SOURCE:ID", grant->credential);
+        return error_set(e, -EINVAL, "two of the secrets and configs have the credential ID %s: give one of them another, as SOURCE:ID",
+                         grant->credential);
     return 0;
 }
 
@@ -83,6 +85,20 @@ static int check_grants(const struct store *store, const Pb__Service *service, s
     return r;
 }
 
+/* What swarm-units would refuse on each node. */
+static int check_drop_in(const Pb__Service *service, struct error *e)
+{
+    char folder[UNIT_FOLDER_SIZE];
+
+    if (unit_drop_in_folder(service->unit, folder, e) < 0)
+        return -EINVAL;
+    for (size_t i = 0; i < service->n_grants; i++)
+        if (!unit_credential_is_plain(service->grants[i]->credential))
+            return error_set(e, -EINVAL, "credential ID \"%.80s\" can be in no drop-in, which takes letters, digits and ._-@+=, only: give it another ID, as "
+                                         "SOURCE:ID, or write LoadCredential= into the unit by hand", service->grants[i]->credential);
+    return 0;
+}
+
 static int check_service(const struct store *store, const Pb__Service *service, struct error *e)
 {
     int r = check_names(service, e);
@@ -95,7 +111,9 @@ static int check_service(const struct store *store, const Pb__Service *service, 
         r = check_labels(service, e);
     if (r == 0)
         r = check_constraints(service, e);
-    return r < 0 ? r : check_grants(store, service, e);
+    if (r == 0)
+        r = check_grants(store, service, e);
+    return r == 0 && service->enabled ? check_drop_in(service, e) : r;
 }
 
 static int explain_put(const struct change *c, int code, struct error *e)

@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "swarm/served.h"
+#include "swarm/served_private.h"
 #include "swarm/units_json.h"
 #include "unit_name/unit_name.h"
 #include "units/units_protocol.h"
@@ -336,7 +336,7 @@ static void ask_states(struct units *u)
         return;
     errand->asked = swarm_now();
     for (; errand->n_units < UNITS_STATE_MAX && (unit = served_unit(u->swarm, u->next_state, &loaded)); u->next_state++)
-        if (unit_name_is_valid(unit)) {
+        if (unit_name_is_valid(unit) && !(errand->n_units > 0 && strcmp(errand->asked_units[errand->n_units - 1], unit) == 0)) {
             (void) snprintf(errand->asked_units[errand->n_units], sizeof(errand->asked_units[0]), "%s", unit);
             units[errand->n_units] = errand->asked_units[errand->n_units];
             errand->n_units++;
@@ -371,7 +371,7 @@ static void done(void *data, int result)
 static void turn(struct units *u)
 {
     bool outside = u->swarm->state == SWARM_INACTIVE;
-    const Peer__Manifest *manifest = outside ? NULL : served_manifest(u->swarm);
+    const Peer__Manifest *manifest = outside ? NULL : served_whole_manifest(u->swarm);
 
     if (u->busy || u->closed || u->swarm->closing || (!manifest && !outside))
         return;
@@ -379,15 +379,20 @@ static void turn(struct units *u)
         u->stale = true;
     if (make_drop_ins(u, manifest) || !manifest)
         return;
-    if (!roll_out(u, manifest)) {
+    if (!served_is_complete(u->swarm) || !roll_out(u, manifest)) {
         repeat_results(u);
         ask_states(u);
     }
 }
 
+/* Outside a swarm, with no drop-ins, there is hardly anything to come. */
 static void on_timer(uv_timer_t *timer)
 {
-    turn(timer->data);
+    struct units *u = timer->data;
+    bool idle = u->swarm->state == SWARM_INACTIVE && u->made && strcmp(u->made, NOTHING) == 0;
+
+    uv_timer_set_repeat(timer, idle ? IDLE_MS : TURN_MS);
+    turn(u);
 }
 
 void units_follow(struct swarm *s, const Peer__Manifest *manifest _unused_)

@@ -4,6 +4,8 @@
  *   state  what Info calls State, and a second line its Error; active when missing
  *   unlocked  there: what state becomes when it is unlocked
  *   nodes  lines of "HOSTNAME ROLE STATUS MANAGER-STATUS TLS-STATUS GENERATION", - for an empty word; two managers when missing
+ *   services  lines of "NAME NUMBER STATE HOSTNAME=STATE=TEXT ...", of its rollout: number 0 for none, _ for a blank; "web" and "idle" when missing.
+ *          Each grants web.key as key.
  *   calls  written: one line per call, METHOD, i or - (interactive authorisation allowed), arguments
  *   data   written: the last memfd received
  *   confirmed  written: the generation of the last ConfirmUnlockKey, which the first of the two managers has from then on
@@ -160,8 +162,11 @@ static void read_options(sd_bus_message *m, char *ret, size_t size)
     while (sd_bus_message_enter_container(m, 'e', "sv") > 0) {
         _cleanup_(secret_done) struct secret data = SECRET_NULL;
         const char *key, *type, *text;
+        union {
+            int i;
+            uint64_t t;
+        } number = { .t = 0 };
         size_t n;
-        int number;
 
         CHECK_OK(sd_bus_message_read(m, "s", &key));
         CHECK_OK(sd_bus_message_peek_type(m, NULL, &type));
@@ -180,10 +185,10 @@ static void read_options(sd_bus_message *m, char *ret, size_t size)
         } else {
             CHECK_OK(sd_bus_message_read_basic(m, *type, &number));
             if (*type == 'h') {
-                CHECK_OK(memfd_read(number, 4096, &data));
+                CHECK_OK(memfd_read(number.i, 4096, &data));
                 save_data(&data);
             }
-            (void) snprintf(ret + n, size - n, "%d", *type == 'h' ? (int) data.size : number);
+            (void) snprintf(ret + n, size - n, "%llu", *type == 'h' ? data.size : (unsigned long long) number.t);
         }
         CHECK_OK(sd_bus_message_exit_container(m));
         CHECK_OK(sd_bus_message_exit_container(m));
@@ -273,10 +278,142 @@ static void append_object(sd_bus_message *m, const char *id, const char *name, c
     CHECK_OK(sd_bus_message_open_container(m, 'a', "{sv}"));
     CHECK_OK(sd_bus_message_append(m, "{sv}{sv}{sv}{sv}{sv}", "ID", "s", id, "Name", "s", name, "Labels", "a{ss}", 1, "who", "\x1b[31m\xc2\x9b" "x",
                                    "Version", "t", UINT64_C(42), "CreatedAt", "t", UINT64_C(1700000000123456)));
-    CHECK_OK(sd_bus_message_append(m, "{sv}", "UpdatedAt", "t", UINT64_C(1700000001000000)));
+    CHECK_OK(sd_bus_message_append(m, "{sv}{sv}{sv}", "UpdatedAt", "t", UINT64_C(1700000001000000), "Revision", "t", UINT64_C(3), "Former", "aa{sv}", 1,
+                                   2, "Revision", "t", UINT64_C(2), "CreatedAt", "t", UINT64_C(1700000000123456)));
     if (data)
         CHECK_OK(sd_bus_message_append(m, "{sv}", "Data", "h", text_fd(data)));
     CHECK_OK(sd_bus_message_close_container(m));
+}
+
+static int update(sd_bus_message *m)
+{
+    _cleanup_(secret_done) struct secret data = SECRET_NULL;
+    const char *name;
+    int fd;
+
+    CHECK_OK(sd_bus_message_read(m, "sh", &name, &fd));
+    CHECK_OK(memfd_read(fd, SECRET_MAX, &data));
+    save_data(&data);
+    log_call(m, name);
+    if (strcmp(name, "missing") == 0)
+        return sd_bus_reply_method_errorf(m, "org.swarm.Error.NotFound", "missing not found");
+    return sd_bus_reply_method_return(m, "t", UINT64_C(3));
+}
+
+static int change_service(sd_bus_message *m)
+{
+    char arguments[65536];
+    const char *name;
+
+    CHECK_OK(sd_bus_message_read(m, "s", &name));
+    (void) snprintf(arguments, sizeof(arguments), "%s", name);
+    read_options(m, arguments, sizeof(arguments));
+    log_call(m, arguments);
+    if (strcmp(name, "missing") == 0)
+        return sd_bus_reply_method_errorf(m, "org.swarm.Error.NotFound", "missing not found");
+    if (strcmp(sd_bus_message_get_member(m), "CreateService") == 0)
+        return sd_bus_reply_method_return(m, "s", ID);
+    return sd_bus_reply_method_return(m, NULL);
+}
+
+static void blank(char *text)
+{
+    for (; *text; text++)
+        if (*text == '_')
+            *text = ' ';
+}
+
+static void append_rollout(sd_bus_message *m, unsigned number, const char *state, char *nodes)
+{
+    CHECK_OK(sd_bus_message_open_container(m, 'e', "sv"));
+    CHECK_OK(sd_bus_message_append(m, "s", "Rollout"));
+    CHECK_OK(sd_bus_message_open_container(m, 'v', "a{sv}"));
+    CHECK_OK(sd_bus_message_open_container(m, 'a', "{sv}"));
+    CHECK_OK(sd_bus_message_append(m, "{sv}{sv}{sv}", "Number", "t", (uint64_t) number, "State", "s", state, "Since", "t", UINT64_C(1700000000123456)));
+    CHECK_OK(sd_bus_message_open_container(m, 'e', "sv"));
+    CHECK_OK(sd_bus_message_append(m, "s", "Nodes"));
+    CHECK_OK(sd_bus_message_open_container(m, 'v', "aa{sv}"));
+    CHECK_OK(sd_bus_message_open_container(m, 'a', "a{sv}"));
+    for (char *node = strtok(nodes, " "); node; node = strtok(NULL, " ")) {
+        char host[64], word_of[64], text[256] = "";
+
+        CHECK(sscanf(node, "%63[^=]=%63[^=]=%255s", host, word_of, text) >= 2);
+        blank(text);
+        CHECK_OK(sd_bus_message_append(m, "a{sv}", 4, "ID", "s", host, "Hostname", "s", host, "State", "s", word_of, "Text", "s", text));
+    }
+    for (int i = 0; i < 6; i++)
+        CHECK_OK(sd_bus_message_close_container(m));
+}
+
+static void append_service(sd_bus_message *m, const char *line)
+{
+    char name[64], state[64], id[80], copy[512];
+    unsigned number;
+    int nodes = 0;
+
+    CHECK(sscanf(line, "%63s %u %63s %n", name, &number, state, &nodes) >= 3);
+    (void) snprintf(id, sizeof(id), "id-of-%s", name);
+    (void) snprintf(copy, sizeof(copy), "%s", line + nodes);
+    copy[strcspn(copy, "\n")] = '\0';
+    CHECK_OK(sd_bus_message_open_container(m, 'a', "{sv}"));
+    CHECK_OK(sd_bus_message_append(m, "{sv}{sv}{sv}{sv}{sv}{sv}", "ID", "s", id, "Name", "s", name, "Labels", "a{ss}", 1, "a", "1", "Version", "t",
+                                   UINT64_C(7), "CreatedAt", "t", UINT64_C(1700000000123456), "UpdatedAt", "t", UINT64_C(1700000001000000)));
+    CHECK_OK(sd_bus_message_append(m, "{sv}{sv}{sv}{sv}", "Unit", "s", "web@*.service", "Constraints", "as", 1, "node.role==worker", "Secrets", "as", 1,
+                                   "web.key:key", "Configs", "as", 0));
+    CHECK_OK(sd_bus_message_append(m, "{sv}{sv}{sv}{sv}{sv}", "OnUpdate", "s", "restart", "Parallelism", "u", 2, "MaxAge", "t", UINT64_C(90), "Offline",
+                                   "b", 0, "Enabled", "b", 1));
+    CHECK_OK(sd_bus_message_append(m, "{sv}", "Grants", "aa{sv}", 1, 5, "Kind", "s", "secret", "ObjectID", "s", ID, "Name", "s", "web.key", "Credential",
+                                   "s", "key", "Revision", "t", UINT64_C(3)));
+    if (number > 0)
+        append_rollout(m, number, state, copy);
+    CHECK_OK(sd_bus_message_close_container(m));
+}
+
+/* All, or the one with that name or id; none that is not there. */
+static bool append_services(sd_bus_message *m, const char *name)
+{
+    _cleanup_fclose_ FILE *f = open_file("services", "re");
+    char lines[8][512] = { "web 42 done m1=succeeded=", "idle 0 -" };
+    unsigned n = 2;
+    bool any = false;
+
+    if (name && strncmp(name, "id-of-", 6) == 0)
+        name += 6;
+    if (f)
+        for (n = 0; n < ELEMENTSOF(lines) && fgets(lines[n], sizeof(lines[n]), f);)
+            n++;
+    for (unsigned i = 0; i < n; i++)
+        if (!name || (strncmp(lines[i], name, strlen(name)) == 0 && lines[i][strlen(name)] == ' ')) {
+            append_service(m, lines[i]);
+            any = true;
+        }
+    return any;
+}
+
+static int services(sd_bus_message *m, const char *name)
+{
+    _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+
+    CHECK_OK(sd_bus_message_new_method_return(m, &reply));
+    if (!name)
+        CHECK_OK(sd_bus_message_open_container(reply, 'a', "a{sv}"));
+    if (!append_services(reply, name) && name)
+        return sd_bus_reply_method_errorf(m, "org.swarm.Error.NotFound", "service %s not found", name);
+    if (!name)
+        CHECK_OK(sd_bus_message_close_container(reply));
+    return sd_bus_message_send(reply);
+}
+
+static int uses(sd_bus_message *m)
+{
+    return sd_bus_reply_method_return(m, "aa{sv}", 3,
+                                      11, "NodeID", "s", ID, "Hostname", "s", "m1", "Granted", "b", 1, "Unit", "s", "web@1.service", "Credential", "s",
+                                      "key", "Kind", "s", "secret", "ObjectID", "s", ID, "Name", "s", "web.key", "Revision", "t", UINT64_C(2), "Newest",
+                                      "b", 0, "LoadedAt", "t", UINT64_C(1700000000123456),
+                                      11, "NodeID", "s", ID, "Hostname", "s", "m1", "Granted", "b", 1, "Unit", "s", "web@2\x1b.service", "Credential",
+                                      "s", "key", "Kind", "s", "secret", "ObjectID", "s", ID, "Name", "s", "web.key", "Revision", "t", UINT64_C(3),
+                                      "Newest", "b", 1, "LoadedAt", "t", UINT64_C(1700000000123456),
+                                      3, "NodeID", "s", "zbcdefghijklmnopqrstuvwx2", "Hostname", "s", "m2", "Granted", "b", 1);
 }
 
 static unsigned confirmed_generation(void)
@@ -364,6 +501,12 @@ static int with_text_argument(sd_bus_message *m)
         return sd_bus_reply_method_return(m, "s", ID);
     if (strstr(member, "JoinToken"))
         return sd_bus_reply_method_return(m, "hs", text_fd(TOKEN), "10.0.0.1:2377");
+    if (strcmp(member, "InspectService") == 0)
+        return services(m, text);
+    if (strcmp(member, "ListServiceUses") == 0)
+        return uses(m);
+    if (strcmp(member, "RetryRollout") == 0)
+        return sd_bus_reply_method_return(m, NULL);
     return objects(m, member, text);
 }
 
@@ -461,7 +604,8 @@ static const struct {
     int (*run)(sd_bus_message *m);
 } of_their_own[] = {
     { "Init", init }, { "Unlock", unlock }, { "ConfirmUnlockKey", confirm_unlock_key },
-    { "CreateSecret", create }, { "CreateConfig", create },
+    { "CreateSecret", create }, { "CreateConfig", create }, { "UpdateSecret", update }, { "UpdateConfig", update },
+    { "CreateService", change_service }, { "UpdateService", change_service },
     { "AddKeyslot", add_keyslot }, { "TestKeyslot", test_keyslot }, { "RefreshKeyslots", refresh_keyslots },
     { "Join", join }, { "UpdateNode", change_node }, { "RemoveNode", change_node }, { "Backup", backup }, { "Restore", restore },
 };
@@ -485,6 +629,8 @@ static int on_call(sd_bus_message *m, void *data _unused_, sd_bus_error *error _
     log_call(m, "");
     if (strcmp(member, "Info") == 0)
         return info(m);
+    if (strcmp(member, "ListServices") == 0)
+        return services(m, NULL);
     if (strncmp(member, "List", 4) == 0)
         return objects(m, member, NULL);
     if (strcmp(member, "DisableAutolock") == 0)
@@ -528,6 +674,15 @@ static const sd_bus_vtable vtable[] = {
     METHOD("ListConfigs", NULL, "aa{sv}"),
     METHOD("InspectConfig", "s", "a{sv}"),
     METHOD("RemoveConfig", "s", "s"),
+    METHOD("UpdateSecret", "sh", "t"),
+    METHOD("UpdateConfig", "sh", "t"),
+    METHOD("CreateService", "sa{sv}", "s"),
+    METHOD("UpdateService", "sa{sv}", NULL),
+    METHOD("ListServices", NULL, "aa{sv}"),
+    METHOD("InspectService", "s", "a{sv}"),
+    METHOD("RemoveService", "s", "s"),
+    METHOD("RetryRollout", "s", NULL),
+    METHOD("ListServiceUses", "s", "aa{sv}"),
     METHOD("ListNodes", NULL, "aa{sv}"),
     METHOD("InspectNode", "s", "a{sv}"),
     METHOD("ListKeyslots", NULL, "aa{sv}"),

@@ -3,7 +3,7 @@
 #include "ctl/status.h"
 #include "test.h"
 
-#define WORDS_MAX 200
+#define WORDS_MAX 400
 
 /* Of "swarmctl" and line, split at spaces. */
 static int parse(const char *line, struct args *ret, struct error *e)
@@ -121,6 +121,27 @@ static void test_thumbprints(void)
     refused(line, "too many thumbprints");
 }
 
+static void test_repeated(void)
+{
+    _cleanup_(args_done) struct args a = taken("service create --secret a --config=b --secret c:d web --constraint e==f --unit=g.service");
+    const char *texts[ARGS_TEXTS_MAX];
+    char line[4096] = "service update web";
+
+    CHECK(args_texts(&a, OPTION_SECRET, texts) == 2 && strcmp(texts[0], "a") == 0 && strcmp(texts[1], "c:d") == 0);
+    CHECK(args_texts(&a, OPTION_CONFIG, texts) == 1 && args_texts(&a, OPTION_CONSTRAINT, texts) == 1 && strcmp(texts[0], "e==f") == 0);
+    CHECK(args_texts(&a, OPTION_SECRET_ADD, texts) == 0 && strcmp(a.value[OPTION_UNIT], "g.service") == 0);
+    for (int i = 0; i < ARGS_TEXTS_MAX; i++)
+        (void) snprintf(line + strlen(line), sizeof(line) - strlen(line), " --secret-%s s", i % 2 == 0 ? "add" : "rm");
+    {
+        _cleanup_(args_done) struct args b = taken(line);
+
+        CHECK(args_texts(&b, OPTION_SECRET_ADD, texts) == ARGS_TEXTS_MAX / 2 && args_texts(&b, OPTION_SECRET_RM, texts) == ARGS_TEXTS_MAX / 2);
+    }
+    strcat(line, " --config-add more");
+    refused(line, "too many options");
+    refused("service create web --secret", "needs a value");
+}
+
 static void test_commands(void)
 {
     _cleanup_(args_done) struct args list = taken("secret list -q");
@@ -150,6 +171,7 @@ int main(void)
     test_values();
     test_too_many_labels();
     test_thumbprints();
+    test_repeated();
     test_commands();
     return 0;
 }

@@ -144,8 +144,8 @@ static void test_units(void)
 
 static void test_credentials(void)
 {
-    static const char *const good[] = { "a", "db-password", "tls.key", ".hidden", "...", "a b", "~", "%", "x=y", "*", "\"'\\" };
-    static const char *const bad[] = { "", ".", "..", "a/b", "/", "a:b", ":", "a\n", "\t", "\x7f", "\x1b[0m", "pässword", "\xff" };
+    static const char *const good[] = { "a", "db-password", "tls.key", ".hidden", "...", "~", "%", "x=y", "*", "\"'", "#;!" };
+    static const char *const bad[] = { "", ".", "..", "a/b", "/", "a:b", ":", "a b", " ", "a\\b", "a\n", "\t", "\x7f", "\x1b[0m", "pässword", "\xff" };
     char text[STORE_CREDENTIAL_MAX + 2];
 
     for (size_t i = 0; i < ELEMENTSOF(good); i++)
