@@ -293,7 +293,7 @@ offline() {
     wait_for 10 on m2 test -s $STATE_FOLDER/offline
     [[ $(on m2 stat -c '%a %U' $STATE_FOLDER/offline) == '600 swarm-manager' ]]
     ! on m2 grep -q hunter2 $STATE_FOLDER/offline
-    on m2 sh -c 'printf "[Install]\nWantedBy=sysinit.target\n[Unit]\nDefaultDependencies=no\nBefore=network.target\nAfter=local-fs.target\n" >>/etc/systemd/system/on-disk.service; systemctl daemon-reload; systemctl enable on-disk.service'
+    on m2 sh -c 'printf "[Install]\nWantedBy=multi-user.target\n[Unit]\nWants=swarm-credentials.target\nAfter=swarm-credentials.target\n" >>/etc/systemd/system/on-disk.service; systemctl daemon-reload; systemctl enable on-disk.service'
     "$SANDBOX" cut m2
     "$SANDBOX" restart m2
     wait_for 20 loaded m2 on-disk.service pw hunter2
