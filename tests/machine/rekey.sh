@@ -184,7 +184,7 @@ power_cuts() {
         key=$(key_in <"$TMP/output") || true
         [[ -z $key ]] || keys+=("$key")
         "$SANDBOX" restart $victim
-        on $victim systemctl start --no-block swarm-manager
+        wait_for 20 on $victim systemctl start --no-block swarm-manager
         wait_for 20 is $victim locked
         opens_with_one_of $victim "${keys[@]}"
         wait_for 40 up_to_date $other
