@@ -137,7 +137,7 @@ int unit_drop_in_folder(const char *pattern, char ret[static UNIT_FOLDER_SIZE], 
         return no_folder("of that name", e);
     type = type_of(pattern, &section);
     /* the one * stands before the type, behind the template's @ or a prefix's dash */
-    if (star && (star + 1 != type || (at ? at + 1 != star : star[-1] != '-')))
+    if (star && (star == pattern || star + 1 != type || (at ? at + 1 != star : star[-1] != '-')))
         return no_folder(pattern, e);
     if (unit_is_reserved(pattern))
         return error_set(e, -EOPNOTSUPP,
