@@ -195,8 +195,8 @@ locked_manager() {
     gets m1 web.service pw hunter2
     stop m1
     on m1 rm -rf /run/got/web.service
-    on m1 systemctl start --no-block web.service   # starts the manager
-    on m1 systemctl start --no-block web-after.service
+    on m1 systemctl restart --no-block web.service # starts the manager
+    on m1 systemctl restart --no-block web-after.service
     wait_for 15 is m1 locked
     # bounded by the unit's own start time-out
     within 10 on m1 systemctl start web-late.service
