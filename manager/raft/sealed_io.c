@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
 #include <limits.h>
+#include <sodium.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -194,11 +195,11 @@ static raft_time sealed_time(struct raft_io *io)
     return s->inner.time(&s->inner);
 }
 
-static int sealed_random(struct raft_io *io, int min, int max)
+/* What libraft seeds its election time-outs with. raft_uv's own is made of the id and the time: two members that start within a millisecond
+ * may have the same, and then stand against each other in every election. */
+static int sealed_random(_unused_ struct raft_io *io, int min, int max)
 {
-    struct sealed_io *s = sealed_of_outer(io);
-
-    return s->inner.random(&s->inner, min, max);
+    return min + (int) randombytes_uniform((uint32_t) (max - min));
 }
 
 /* A log is made by replica_bootstrap: raft_uv would write the membership in clear. */
