@@ -103,7 +103,7 @@ static void on_tick(struct raft_io *io)
     maybe_flush(s);
     if (s->failed)
         return;
-    s->tick(&s->outer);
+    sealed_tick(s);
     s->config.turned(s->config.data);
 }
 
@@ -116,6 +116,7 @@ static void on_check(uv_check_t *check)
     sealed_send_failed(s);
     if (s->written && !s->closing)
         sealed_fail(s, "cannot write to %s: %s", s->folder, s->inner.errmsg);
+    sealed_tell_commits(s);
     s->config.checked(s->config.data);
 }
 
