@@ -103,7 +103,7 @@ static void on_tick(struct raft_io *io)
     maybe_flush(s);
     if (s->failed)
         return;
-    s->tick(&s->outer);
+    sealed_tick(s);
     s->config.turned(s->config.data);
 }
 
@@ -116,6 +116,7 @@ static void on_check(uv_check_t *check)
     sealed_send_failed(s);
     if (s->written && !s->closing)
         sealed_fail(s, "cannot write to %s: %s", s->folder, s->inner.errmsg);
+    sealed_tell_commits(s);
     s->config.checked(s->config.data);
 }
 
@@ -195,9 +196,9 @@ static raft_time sealed_time(struct raft_io *io)
     return s->inner.time(&s->inner);
 }
 
-/* Seeds the election timeouts. raft_uv's own is the time and the id: two members with one seed draw the same timeouts for ever, and split every
- * vote. */
-static int sealed_random(struct raft_io *io _unused_, int min, int max)
+/* What libraft seeds its election time-outs with. raft_uv's own is made of the id and the time: two members that start within a millisecond
+ * may have the same, and then stand against each other in every election. */
+static int sealed_random(_unused_ struct raft_io *io, int min, int max)
 {
     return min + (int) randombytes_uniform((uint32_t) (max - min));
 }

@@ -7,6 +7,17 @@
 #include "raft/sealed_io.h"
 
 #define ALLOCATION_RETRY_MS 300 /* of raft_uv, while the disk is full */
+#define SEALED_TOLD_MAX 32
+
+/* What another member has from this leader. */
+struct sealed_told {
+    raft_id id;
+    raft_term term;
+    raft_index last, commit, stored; /* the last entry that it was sent, how far they were committed, how far it has stored them */
+    raft_term last_term;
+    unsigned char version;
+    bool asked; /* at this tick */
+};
 
 struct sealed_append;
 struct sealed_send;
@@ -26,6 +37,7 @@ struct sealed_io {
     unsigned puts, installs; /* snapshots that are being stored: own ones, and ones from a leader */
     struct raft_message *held; /* an InstallSnapshot that has to wait for them */
     struct sealed_send *sending, *unsent;
+    struct sealed_told told[SEALED_TOLD_MAX];
     raft_index got_index; /* of the snapshot that was read last, to be sent */
     raft_term got_term;
     size_t appended; /* bytes since raft_uv told its capacity */
@@ -69,6 +81,15 @@ void sealed_append_close(struct sealed_io *s);
 int sealed_send(struct raft_io *io, struct raft_io_send *req, const struct raft_message *message, raft_io_send_cb cb);
 /* Answers what could not be sent. */
 void sealed_send_failed(struct sealed_io *s);
+/* The member's address in the membership, or the one given. */
+const char *sealed_address(const struct raft *r, raft_id id, const char *address);
+/* What went to, and came from, another member. */
+void sealed_note_sent(struct sealed_io *s, const struct raft_message *m);
+void sealed_note_received(struct sealed_io *s, const struct raft_message *m);
+/* Tells the other members what has been committed, where they do not know it yet. */
+void sealed_tell_commits(struct sealed_io *s);
+/* Lets libraft have its tick. */
+void sealed_tick(struct sealed_io *s);
 /* raft_uv's callback for messages. */
 void sealed_on_recv(struct raft_io *io, struct raft_message *message);
 /* A snapshot was stored: hands on what was held for that. */

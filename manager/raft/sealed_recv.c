@@ -23,6 +23,7 @@ static void pass(struct sealed_io *s, struct raft_message *m)
         message_drop(m);
         return;
     }
+    sealed_note_received(s, m);
     s->recv(&s->outer, m);
     s->config.turned(s->config.data);
 }

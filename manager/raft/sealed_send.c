@@ -85,7 +85,7 @@ static int send_snapshot(struct sealed_io *s, struct raft_io_send *req, struct r
 }
 
 /* raft_uv makes a new connection whenever the address is not the one before; a message's is the one that its sender had told. */
-static const char *address_of(const struct raft *r, raft_id id, const char *address)
+const char *sealed_address(const struct raft *r, raft_id id, const char *address)
 {
     for (unsigned i = 0; i < r->configuration.n; i++)
         if (r->configuration.servers[i].id == id)
@@ -103,14 +103,16 @@ int sealed_send(struct raft_io *io, struct raft_io_send *req, const struct raft_
 
     if (m.type == RAFT_APPEND_ENTRIES_RESULT && m.append_entries_result.last_log_index >= s->next)
         m.append_entries_result.last_log_index = 0; /* to a leader of an older term libraft sends what its stack held */
-    m.server_address = address_of(io->data, m.server_id, m.server_address);
+    m.server_address = sealed_address(io->data, m.server_id, m.server_address);
     if (m.type == RAFT_INSTALL_SNAPSHOT)
         return send_snapshot(s, req, &m, cb);
     req->cb = cb;
     if (!s->failed && !s->closing)
         rv = sealed_result(s, s->inner.send(&s->inner, req, &m, cb));
-    if (rv == 0)
+    if (rv == 0) {
+        sealed_note_sent(s, &m);
         return 0;
+    }
     q = send_new(s, req, m.server_id, cb, &s->unsent);
     if (!q) {
         sealed_fail(s, "out of memory");

@@ -3,43 +3,21 @@
  * swarm and leaves it: for test machines only. Run as root. */
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <pthread.h>
 #include <stdbool.h>
-#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <systemd/sd-bus.h>
 #include <time.h>
 
 #include "basic/cleanup.h"
 #include "basic/memfd.h"
-#include "ctl/connect.h"
+#include "rates.h"
 
-#define SERVICE "org.swarm.Manager1"
-#define OBJECT "/org/swarm/Manager1"
 #define STATE "/var/lib/swarm-manager"
 #define ASK "/run/systemd/ask-password"
-#define CALLERS_MAX 16
 #define ROUNDS 10
-#define SYNCS 3000
 #define SECRET_SIZE 192
-
-static void fail(const char *what, int code)
-{
-    (void) fprintf(stderr, "bench-manager: %s: %s\n", what, strerror(-code));
-    exit(1);
-}
-
-static double now(void)
-{
-    struct timespec ts;
-
-    (void) clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (double) ts.tv_sec + (double) ts.tv_nsec / 1e9;
-}
 
 static int by_value(const void *a, const void *b)
 {
@@ -52,117 +30,6 @@ static double median(double values[static ROUNDS])
 {
     qsort(values, ROUNDS, sizeof(double), by_value);
     return values[ROUNDS / 2];
-}
-
-/* The disk's own limit: one caller that waits for each 4 KiB write. */
-static double sync_rate(void)
-{
-    static char block[4096];
-    _cleanup_close_ int fd = open("/var/lib/bench-sync", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    double start;
-
-    if (fd < 0)
-        fail("/var/lib/bench-sync", -errno);
-    for (int i = 0; i < SYNCS; i++)
-        if (pwrite(fd, block, sizeof(block), i * 4096L) < 0)
-            fail("write", -errno);
-    (void) fsync(fd);
-    start = now();
-    for (int i = 0; i < SYNCS; i++)
-        if (pwrite(fd, block, sizeof(block), i * 4096L) < 0 || fdatasync(fd) < 0)
-            fail("fdatasync", -errno);
-    start = SYNCS / (now() - start);
-    (void) unlink("/var/lib/bench-sync");
-    return start;
-}
-
-/* swarmctl's two ways */
-enum way {
-    PRIVATE,
-    SYSTEM,
-};
-
-static sd_bus *open_bus(enum way way)
-{
-    sd_bus *bus = NULL;
-    int r = way == PRIVATE ? connect_private(&bus) : sd_bus_open_system(&bus);
-
-    if (r < 0)
-        fail(way == PRIVATE ? "private socket" : "system bus", r);
-    return bus;
-}
-
-static sd_bus_message *call(sd_bus *bus, const char *method, const char *types, ...)
-{
-    _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
-    _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
-    sd_bus_message *reply = NULL;
-    va_list ap;
-    int r;
-
-    r = sd_bus_message_new_method_call(bus, &m, SERVICE, OBJECT, SERVICE, method);
-    va_start(ap, types);
-    if (r >= 0)
-        r = sd_bus_message_appendv(m, types, ap);
-    va_end(ap);
-    if (r >= 0)
-        r = sd_bus_call(bus, m, 120ULL * 1000000, &error, &reply);
-    if (r < 0) {
-        (void) fprintf(stderr, "bench-manager: %s: %s\n", method, error.message ? error.message : strerror(-r));
-        exit(1);
-    }
-    return reply;
-}
-
-struct caller {
-    pthread_t thread;
-    enum way way;
-    unsigned id, n;
-};
-
-static void *create_secrets(void *data)
-{
-    const struct caller *c = data;
-    _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = open_bus(c->way);
-    char payload[SECRET_SIZE];
-
-    memset(payload, 'x', sizeof(payload));
-    for (unsigned i = 0; i < c->n; i++) {
-        _cleanup_close_ int fd = memfd_new(payload, sizeof(payload));
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-        char name[64];
-
-        (void) snprintf(name, sizeof(name), "bench-%u-%u-%u-%u", c->way, c->n, c->id, i);
-        reply = call(bus, "CreateSecret", "sa{ss}h", name, 0, fd);
-    }
-    return NULL;
-}
-
-static double secret_rate(enum way way, unsigned callers, unsigned each)
-{
-    struct caller all[CALLERS_MAX];
-    double start = now();
-
-    for (unsigned i = 0; i < callers; i++) {
-        all[i] = (struct caller) { .way = way, .id = i, .n = each };
-        if (pthread_create(&all[i].thread, NULL, create_secrets, &all[i]) != 0)
-            fail("thread", -EAGAIN);
-    }
-    for (unsigned i = 0; i < callers; i++)
-        (void) pthread_join(all[i].thread, NULL);
-    return callers * each / (now() - start);
-}
-
-/* What the way itself costs: an empty call to the same process. */
-static double ping_rate(enum way way)
-{
-    _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = open_bus(way);
-    double start = now();
-
-    for (int i = 0; i < SYNCS; i++)
-        if (sd_bus_call_method(bus, SERVICE, OBJECT, "org.freedesktop.DBus.Peer", "Ping", NULL, NULL, "") < 0)
-            fail("Ping", -EIO);
-    return SYNCS / (now() - start);
 }
 
 /* A method that answers generation and key. */
@@ -270,8 +137,8 @@ static struct rates rates_of(enum way way)
     new_swarm();
     r.sync = sync_rate();
     r.ping = ping_rate(way);
-    r.one = secret_rate(way, 1, 3000);
-    r.sixteen = secret_rate(way, 16, 1000);
+    r.one = secret_rate(way, "one", 1, 3000, SECRET_SIZE);
+    r.sixteen = secret_rate(way, "sixteen", 16, 1000, SECRET_SIZE);
     r.sync = (r.sync + sync_rate()) / 2;
     return r;
 }

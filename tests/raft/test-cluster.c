@@ -40,6 +40,37 @@ static void test_proposals(size_t n)
     cluster_done(&c);
 }
 
+static bool all_have(const struct cluster *c, size_t n)
+{
+    for (size_t i = 0; i < c->n; i++)
+        if (c->nodes[i].toy.n < n)
+            return false;
+    return true;
+}
+
+/* Nobody waits for a heartbeat, also after a pause. Else each of the four entries would take half of one until it is sent, and another one until
+ * all know that it is committed. */
+static void test_told(void)
+{
+    const unsigned heartbeat_ms = 500;
+    struct cluster c;
+    uint64_t spent = 0;
+
+    cluster_init(&c, 3, 0, 10 * heartbeat_ms);
+    cluster_form(&c);
+    for (unsigned i = 1; i <= 4; i++) {
+        uint64_t begin;
+
+        cluster_run(&c, 5 * heartbeat_ms / 2);
+        begin = uv_hrtime();
+        CHECK_OK(cluster_add(&c, 0, i, 64));
+        CLUSTER_WAIT(&c, all_have(&c, i));
+        spent += uv_hrtime() - begin;
+    }
+    CHECK(spent < heartbeat_ms * UINT64_C(1000000));
+    cluster_done(&c);
+}
+
 /* What is on each disk is under the node's own keys, and what another one sends is stored under them too. */
 static void check_keys(const struct cluster *c)
 {
@@ -252,6 +283,7 @@ int main(void)
 {
     test_proposals(3);
     test_proposals(5);
+    test_told();
     test_catch_up(0);
     test_catch_up(64);
     test_catch_up(16);

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash disable=SC2034,SC2153 # the parts share variables
-# Benchmarks: the project's own programs, run inside a machine.
+# Benchmarks: the project's own programs, run inside a machine, then tests/bench/bench-swarm.py on machines of its own.
 
 cmd_bench() {
     local program status=0
@@ -14,5 +14,9 @@ cmd_bench() {
         in_machine m1 "$program" || status=$?
     done
     [[ ${program:-} ]] || fail "the project installs no benchmarks (/usr/lib/swarm-manager/tests/bench-*)"
+    cmd_down
+    boot_machines 4 0
+    say "== bench-swarm"
+    PYTHONDONTWRITEBYTECODE=1 unlocked setpriv --pdeathsig KILL "$PYTHON" "$SOURCE/tests/bench/bench-swarm.py" || status=$?
     ((status == 0)) || fail "a benchmark failed"
 }

@@ -52,10 +52,7 @@ class Run:
         self.book.shown(answer.out)
         self.book.autolock = True
         for name in self.names[1:]:
-            token = cluster.run(first, "swarmctl", "join-token", "-q", "manager").out
-            answer = cluster.run(name, "swarmctl", "join", "--token", "-", f"{first}:2377", text=token)
-            if answer.code != 0:
-                raise SystemExit(f"not ok chaos: {name} joins: {answer.text}")
+            cluster.join(name, first)
 
     def start_people(self):
         self.unlockers = {name: Unlocker(name, self.book, self.unlock_counts, self.complain) for name in self.names}

@@ -109,6 +109,15 @@ def nodes(asker):
     return answer.json() if answer.code == 0 else None
 
 
+def join(machine, via):
+    """Makes it a manager of the swarm that the other one is in."""
+    token = run(via, "swarmctl", "join-token", "-q", "manager").out
+    answer = run(machine, "swarmctl", "join", "--token", "-", f"{via}:2377", text=token)
+    if answer.code != 0:
+        raise SystemExit(f"{machine} cannot join: {answer.text}")
+    return answer
+
+
 def small_snapshots(machines, threshold):
     """A snapshot every so many entries, and a few entries kept behind it, so that a short run sees many of them installed and written."""
     for machine in machines:
