@@ -11,7 +11,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/swarm.d/lib.sh"
 HERE=$(dirname "${BASH_SOURCE[0]}")/swarm.d
 UNSEAL=$(<"$HERE/unseal.py")
 REFUSED=52bd343d5e3d4141928bc2812b01c592
-ROUNDS=5
+ROUNDS=3
 ROUND_SECONDS=2
 
 unseal() { on "$1" python3 -c "$UNSEAL" "${@:2}"; }
@@ -185,8 +185,7 @@ for quiet, quiet_cpu, attacked, cpu in rounds:
     print(f"{quiet:.0f} changes/s, attacked {attacked:.0f}: {shares[-1]:.0%}; the attackers take {takes[-1]:.0%} of a processor from the manager")
 share, take = statistics.median(shares), statistics.median(takes)
 print(f"attacked by 1,000 connections: {share:.0%} of the speed, {take:.0%} of a processor")
-# Where others want the processors too, a manager that needs more of them falls behind more than one that has its own: then what it needs decides.
-assert share >= 0.8 or take <= 0.2, "slower than 80 %"
+assert share >= 0.8, "slower than 80 %"
 END
     one_more 'without a finished handshake' 0
     is m1 active
