@@ -24,6 +24,7 @@ struct peer {
 
 struct bus_private {
     struct swarm *swarm;
+    char path[sizeof(((struct sockaddr_un *) 0)->sun_path)];
     int fd;
     uv_poll_t poll;
     uv_timer_t pause;
@@ -175,6 +176,7 @@ int bus_private_new(uv_loop_t *loop, struct swarm *swarm, const char *path, stru
     p->poll.data = p->pause.data = p;
     p->open_handles = 2;
     p->swarm = swarm;
+    (void) strcpy(p->path, path); /* it was bound */
     p->fd = take_fd(&fd);
     (void) uv_poll_start(&p->poll, UV_READABLE, on_connection);
     *ret = TAKE_PTR(p);
@@ -196,5 +198,6 @@ void bus_private_free(struct bus_private *p)
             peer_close(&p->peers[i]);
     uv_close((uv_handle_t *) &p->poll, on_closed);
     uv_close((uv_handle_t *) &p->pause, on_closed);
+    (void) unlink(p->path); /* the folder outlives the manager */
     closep(&p->fd);
 }
