@@ -7,7 +7,7 @@
 #include "basic/cleanup.h"
 #include "raft/replica_private.h"
 
-#define ROOM_WAIT_MS 2000
+#define ROOM_WAIT_MS 10000
 #define BARRIERS_MAX 1024
 
 static void list_init(struct request_list *l)
