@@ -3,7 +3,7 @@
 
 #include "swarm/swarm_private.h"
 
-#define GOODBYE_MS 4000
+#define GOODBYE_MS 2500
 
 static int check(const struct swarm *s, enum swarm_state state, const struct swarm_request *r, struct error *e)
 {
