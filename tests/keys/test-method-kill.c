@@ -2,7 +2,7 @@
 /* Kills a process that adds or removes a method's keyslot: before each of its writes in turn, then at random moments. */
 #include "kill-test.h"
 
-#define ROUNDS SCALED(40)
+#define ROUNDS SCALED(24)
 #define METHOD "what the method found out"
 #define TOKEN "{\"type\":\"systemd-recovery\",\"keyslots\":[]}"
 

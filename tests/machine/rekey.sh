@@ -9,7 +9,7 @@ source "$SANDBOX_LIB"
 # shellcheck source=/dev/null
 source "$(dirname "${BASH_SOURCE[0]}")/swarm.d/lib.sh"
 
-KILLS=${KILLS:-8}
+KILLS=${KILLS:-4}
 UNSEAL=$(<"$(dirname "${BASH_SOURCE[0]}")/swarm.d/unseal.py")
 unseal() { on "$1" python3 -c "$UNSEAL" "${@:2}"; }
 slots() { on "$1" swarmctl keyslot ls --json | json "[k['Slot'] for k in d if k['Kind'] == '$2']"; }

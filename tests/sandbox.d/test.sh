@@ -5,7 +5,7 @@
 # A machine test is tests/machine/*.sh or *.py. It runs on the host, says `# machines: N` and `# tang: N` in its first lines
 # (1 and 0 if not), and prints one line for each case: `ok NAME`, `not ok NAME: reason` or `skip NAME: reason`.
 
-MACHINE_TEST_SECONDS=300
+MACHINE_TEST_SECONDS=600
 
 cmd_test() {
     local pattern=${1:-}
