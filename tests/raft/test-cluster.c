@@ -177,7 +177,7 @@ static void test_large(void)
 {
     struct cluster c;
 
-    cluster_init(&c, 3, 0, 0);
+    cluster_init(&c, 3, 0, 5000);
     for (size_t i = 0; i < 3; i++)
         c.nodes[i].config.segment_size = 0;
     cluster_form(&c);

@@ -151,7 +151,7 @@ static void one_of_three(void)
     int r;
 
     (void) setenv("TMPDIR", "/var/tmp", 1);
-    cluster_init(&c, 3, 300, 300);
+    cluster_init(&c, 3, 300, 1000);
     move_to_mount(&c, 2);
     cluster_form(&c);
     cluster_add_many(&c, 0, next, 100, 64);
