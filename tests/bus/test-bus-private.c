@@ -316,7 +316,7 @@ int main(void)
     CHECK(uv_async_send(&m.quit) == 0);
     CHECK(hung_up(fd) && close(fd) == 0);
     CHECK(pthread_join(thread, NULL) == 0 && uv_loop_close(&m.loop) == 0);
-    CHECK(unlink(path) == 0);
+    CHECK(access(path, F_OK) < 0 && errno == ENOENT);
     (void) snprintf(path, sizeof(path), "rm -r %s", folder);
     return system(path) == 0 ? 0 : 1;
 }
