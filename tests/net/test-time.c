@@ -115,7 +115,7 @@ static void test_stall(void)
     while (server.n_rpc_closed == closed) {
         struct outcome o = { 0 };
 
-        CHECK_OK(rpc_call(other, "x", 1, 10000, on_outcome, &o));
+        CHECK_OK(rpc_call(other, "x", 1, 60000, on_outcome, &o));
         turn_until(&loop, &o.done);
         CHECK_OK(o.result);
         turn_for(&loop, 20);

@@ -501,6 +501,18 @@ void cluster_print(const struct cluster *c)
     }
 }
 
+bool cluster_has(const struct cluster *c, size_t i, uint64_t first, size_t n)
+{
+    const struct toy *t = &c->nodes[i].toy;
+
+    if (toy_is(t, first, n))
+        return true;
+    cluster_print(c);
+    for (size_t k = 0; k < t->n; k++)
+        (void) fprintf(stderr, "%llu ", (unsigned long long) t->numbers[k]);
+    return false;
+}
+
 static void on_result(void *data, int result)
 {
     *(int *) data = result;

@@ -7,6 +7,7 @@
  * that flows goes through wire_check. */
 
 #define NODES_MAX 8
+#define ELECTION_MS 900 /* enough for a machine that does other things as well */
 
 struct cluster;
 struct link;
@@ -84,6 +85,9 @@ int cluster_join(struct cluster *c, size_t leader, size_t i);
 int cluster_remove(struct cluster *c, size_t leader, uint64_t id);
 int cluster_transfer(struct cluster *c, size_t leader, uint64_t id);
 int cluster_barrier(struct cluster *c, size_t i);
+
+/* Whether node i has the numbers first to first + n - 1, and nothing else; tells what there is if not. */
+bool cluster_has(const struct cluster *c, size_t i, uint64_t first, size_t n);
 
 /* Waits until all that are up have applied the same. */
 void cluster_settle(struct cluster *c);

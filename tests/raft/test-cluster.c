@@ -88,7 +88,7 @@ static void test_catch_up(unsigned threshold)
     struct cluster c;
     int waited = 1;
 
-    cluster_init(&c, 3, threshold, 300);
+    cluster_init(&c, 3, threshold, ELECTION_MS);
     cluster_form(&c);
     CHECK(cluster_leader(&c) == 0);
     cluster_add_many(&c, 0, 1, 50, 64);
@@ -121,7 +121,7 @@ static void test_deposed(unsigned threshold, bool killed)
     struct cluster c;
     size_t other;
 
-    cluster_init(&c, 3, threshold, 300);
+    cluster_init(&c, 3, threshold, ELECTION_MS);
     cluster_form(&c);
     cluster_add_many(&c, 0, 1, 40, 64);
     cluster_settle(&c);
@@ -158,7 +158,7 @@ static void test_mute(void)
     struct cluster c;
     size_t other;
 
-    cluster_init(&c, 3, 0, 300);
+    cluster_init(&c, 3, 0, ELECTION_MS);
     cluster_form(&c);
     for (size_t i = 1; i < 3; i++)
         cluster_mute(&c, 0, i, true);
@@ -196,7 +196,7 @@ static void test_ends(void)
     int waited = 1, barrier = 1;
     struct cluster c;
 
-    cluster_init(&c, 3, 0, 300);
+    cluster_init(&c, 3, 0, ELECTION_MS);
     cluster_form(&c);
     CHECK_OK(replica_wait_applied(c.nodes[1].replica, 1000000, on_result, &waited));
     cluster_isolate(&c, 0, true);
@@ -220,7 +220,7 @@ static void test_faults(void)
     struct cluster c;
     uint64_t next = 1;
 
-    cluster_init(&c, 3, 16, 300);
+    cluster_init(&c, 3, 16, ELECTION_MS);
     cluster_form(&c);
     for (unsigned k = 1; k < 12; k++) {
         size_t leader = cluster_leader(&c), victim = k % 4 == 0 ? leader : (leader + 1 + k % 2) % 3;
@@ -260,7 +260,7 @@ static void test_rewrite(size_t node)
     struct cluster c;
     int result = 1;
 
-    cluster_init(&c, 3, 0, 300);
+    cluster_init(&c, 3, 0, ELECTION_MS);
     cluster_form(&c);
     cluster_add_many(&c, 0, 1, 200, 64);
     cluster_settle(&c);

@@ -51,7 +51,7 @@ static void test_add(unsigned threshold)
     struct cluster c;
     bool votes;
 
-    cluster_init(&c, 5, threshold, 300);
+    cluster_init(&c, 5, threshold, ELECTION_MS);
     CHECK_OK(cluster_open(&c, 0));
     cluster_add_many(&c, 0, 1, 200, 64);
     CHECK(replica_add(c.nodes[0].replica, 0, "a", NULL, NULL) == -EINVAL && replica_add(c.nodes[0].replica, 2, "", NULL, NULL) == -EINVAL);
@@ -79,7 +79,7 @@ static void test_add(unsigned threshold)
     CHECK(is_member(&c, cluster_leader(&c), 5, &votes) && votes);
     CHECK_OK(cluster_open(&c, 0));
     cluster_settle(&c);
-    CHECK(toy_is(&c.nodes[4].toy, 1, 200));
+    CHECK(cluster_has(&c, 4, 1, 200));
     strcpy(c.nodes[4].address, "10.9.9.9:1");
     CHECK(cluster_join(&c, cluster_leader(&c), 4) == -EEXIST);
     c.nodes[4].id = 77;
@@ -96,7 +96,7 @@ static void test_late_leader(unsigned threshold)
     struct cluster c;
     size_t leader;
 
-    cluster_init(&c, 4, threshold, 300);
+    cluster_init(&c, 4, threshold, ELECTION_MS);
     CHECK_OK(cluster_open(&c, 0));
     for (size_t i = 1; i < 3; i++) {
         cluster_add_many(&c, 0, 1, 5, 64);
@@ -129,7 +129,7 @@ static void test_remove(void)
     size_t leader;
     int result = 1;
 
-    cluster_init(&c, 3, 16, 300);
+    cluster_init(&c, 3, 16, ELECTION_MS);
     cluster_form(&c);
     cluster_add_many(&c, 0, 1, 50, 64);
     CHECK(replica_remove(c.nodes[0].replica, 1, NULL, NULL) == -EINVAL);
@@ -148,7 +148,7 @@ static void test_remove(void)
     CHECK_OK(cluster_open(&c, 2));
     CHECK_OK(cluster_join(&c, 0, 2));
     cluster_settle(&c);
-    CHECK(toy_is(&c.nodes[2].toy, 1, 100));
+    CHECK(cluster_has(&c, 2, 1, 100));
 
     CHECK_OK(cluster_transfer(&c, 0, 0));
     leader = cluster_leader(&c);
@@ -166,7 +166,7 @@ static void test_remove(void)
     CHECK_OK(cluster_open(&c, 0));
     CHECK(replica_is_leader(c.nodes[0].replica) && replica_n_members(c.nodes[0].replica) == 1);
     CHECK_OK(cluster_barrier(&c, 0));
-    CHECK(toy_is(&c.nodes[0].toy, 1, 102));
+    CHECK(cluster_has(&c, 0, 1, 102));
 
     CHECK_OK(replica_add(c.nodes[0].replica, 2, c.nodes[1].address, on_result, &result));
     cluster_close(&c, 0);
@@ -179,7 +179,7 @@ static void test_recover(unsigned threshold)
 {
     struct cluster c;
 
-    cluster_init(&c, 3, threshold, 300);
+    cluster_init(&c, 3, threshold, ELECTION_MS);
     cluster_form(&c);
     cluster_add_many(&c, 0, 1, 100, 64);
     cluster_settle(&c);
@@ -192,7 +192,7 @@ static void test_recover(unsigned threshold)
     CHECK_OK(cluster_open(&c, 1));
     CHECK(replica_is_leader(c.nodes[1].replica) && replica_n_members(c.nodes[1].replica) == 1);
     CHECK_OK(cluster_barrier(&c, 1));
-    CHECK(toy_is(&c.nodes[1].toy, 1, 100));
+    CHECK(cluster_has(&c, 1, 1, 100));
     cluster_add_many(&c, 1, 101, 50, 64);
     cluster_heal(&c);
     cluster_wipe(&c, 0, 11);
@@ -202,7 +202,7 @@ static void test_recover(unsigned threshold)
     CHECK_OK(cluster_join(&c, 1, 0));
     CHECK_OK(cluster_join(&c, 1, 2));
     cluster_settle(&c);
-    CHECK(toy_is(&c.nodes[0].toy, 1, 150));
+    CHECK(cluster_has(&c, 0, 1, 150));
     cluster_kill(&c, 1);
     cluster_add_many(&c, cluster_leader(&c), 151, 50, 64);
     CHECK_OK(cluster_open(&c, 1));
@@ -214,7 +214,7 @@ static void test_recover(unsigned threshold)
     CHECK_OK(cluster_open(&c, 1));
     CHECK(replica_is_leader(c.nodes[1].replica));
     CHECK_OK(cluster_barrier(&c, 1));
-    CHECK(toy_is(&c.nodes[1].toy, 1, 200));
+    CHECK(cluster_has(&c, 1, 1, 200));
     cluster_done(&c);
 }
 
@@ -223,7 +223,7 @@ static void test_other_log(void)
 {
     struct cluster c;
 
-    cluster_init(&c, 2, 0, 300);
+    cluster_init(&c, 2, 0, ELECTION_MS);
     cluster_form(&c);
     cluster_add_many(&c, 0, 1, 20, 64);
     cluster_settle(&c);

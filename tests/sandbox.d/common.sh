@@ -7,8 +7,11 @@ INSTANCE=swarm-sandbox
 if [[ $CACHE != /var/cache/swarm-manager-sandbox ]]; then
     INSTANCE+=-$(cksum <<<"$CACHE" | cut -d' ' -f1)
 fi
-STATE=$CACHE/run
-LOGS=$CACHE/log
+# So are the lanes in which machine tests run side by side, but for what is built and installed.
+LANE=${SWARM_SANDBOX_LANE:-}
+INSTANCE+=${LANE:+-lane$LANE}
+STATE=$CACHE/run${LANE:+-lane$LANE}
+LOGS=$CACHE/log${LANE:+/lane$LANE}
 
 fail() {
     printf 'sandbox: %s\n' "$*" >&2
@@ -28,20 +31,20 @@ seconds_since() {
     printf '%d.%d s' $(((now - start) / 1000000)) $(((now - start) / 100000 % 10))
 }
 
-# step TEXT LOGNAME COMMAND…: one line of progress; the command's output goes to a log that is shown when it fails.
+# step TEXT LOGNAME COMMAND…: one line of progress, written at once where nobody watches; the command's output goes to a log that is shown when
+# it fails.
 step() {
     local text=$1 log=$LOGS/$2.log start=$EPOCHREALTIME status=0
     shift 2
     mkdir -p "$LOGS"
-    printf '%s … ' "$text"
+    [[ ! -t 1 ]] || printf '%s …\r' "$text"
     "$@" >"$log" 2>&1 </dev/null || status=$?
     if ((status)); then
-        say "failed after $(seconds_since "$start")"
+        say "$text … failed after $(seconds_since "$start")"
         show_log_tail "$log"
         return "$status"
     fi
-    seconds_since "$start"
-    echo
+    say "$text … $(seconds_since "$start")"
 }
 
 show_log_tail() {

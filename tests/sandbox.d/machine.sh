@@ -167,7 +167,7 @@ power_on() {
 # Waits until it is in the machine's cgroup, so that nothing of the machine is ever outside.
 start_console() {
     wait_until 5 grep -q "/$INSTANCE/$1/console" /proc/self/cgroup || exit
-    exec env -i PATH="$PATH" LANG=C.UTF-8 SWARM_SANDBOX_CACHE="$CACHE" \
+    exec env -i PATH="$PATH" LANG=C.UTF-8 SWARM_SANDBOX_CACHE="$CACHE" SWARM_SANDBOX_LANE="$LANE" \
         setsid unshare --mount --propagation private "$SANDBOX" inner machine "$1"
 }
 
@@ -300,10 +300,14 @@ remove_cgroup() {
 
 # A process of its own: within a trap, bash's plain `return` gives the script's exit status, not the function's.
 down_at_exit() {
-    trap 'unlocked "$SANDBOX" down' EXIT
+    trap 'unlocked "$SANDBOX" inner down' EXIT
 }
 
 cmd_down() {
+    lanes_down
+}
+
+machines_down() {
     local machine cgroup
     cgroup=$(cgroup_mount)/$INSTANCE
     if [[ -d $cgroup ]]; then

@@ -6,21 +6,21 @@
 # (1 and 0 if not), and prints one line for each case: `ok NAME`, `not ok NAME: reason` or `skip NAME: reason`.
 
 MACHINE_TEST_SECONDS=600
+LANES=2 # of machine tests, beside the unit tests: machines wait a lot
 
 cmd_test() {
-    local pattern=${1:-}
+    local pattern=${1:-} line
     (($# <= 1)) || fail "test wants one pattern at most"
     PASSED=0 FAILED=0 SKIPPED=0
     prepare_host
     prepare_root
-    if prepare_build plain; then
+    if build_flavour plain; then
         install_plain || fail "cannot install the build"
-        unit_tests plain "$pattern"
-        if has_unit_tests "$pattern"; then
-            prepare_build asan && unit_tests asan "$pattern"
-        fi
-        [[ $pattern ]] || { prepare_build clang && count "ok build:clang"; }
-        machine_tests "$pattern"
+        while IFS= read -r line; do
+            count "$line"
+        done < <(all_tests "$pattern")
+    else
+        count "not ok build:plain: does not build"
     fi
     print_totals
 }
@@ -43,41 +43,98 @@ count() {
     say "$1"
 }
 
-prepare_build() {
-    build_flavour "$1" && return
-    count "not ok build:$1: does not build"
-    return 1
+# Whoever runs beside others says all that belongs together at once, and a line by one write.
+in_one_piece() {
+    local output line
+    output=$(mktemp)
+    ("$@") >"$output" 2>&1 || true
+    {
+        flock 9
+        while IFS= read -r line; do
+            say "$line"
+        done <"$output"
+    } 9>>"$CACHE/lock.output"
+    rm -f "$output"
+}
+
+all_tests() {
+    local lane process lanes=()
+    in_one_piece lanes_down
+    rm -rf "$CACHE/taken"
+    mkdir "$CACHE/taken"
+    for ((lane = 1; lane <= LANES; lane++)); do
+        in_lane "$lane" inner machine_tests "$1" &
+        lanes+=($!)
+    done
+    in_one_piece unit_tests plain "$1"
+    if has_unit_tests "$1"; then
+        in_one_piece asan_tests "$1"
+    fi
+    [[ $1 ]] || in_one_piece clang_test
+    for process in "${lanes[@]}"; do
+        wait "$process" || say "not ok machine-tests: a lane ended with exit status $?"
+    done
+}
+
+# The first lane's machines are the ones that commands see when they name no lane.
+in_lane() {
+    SWARM_SANDBOX_LANE=${1#1} unlocked setpriv --pdeathsig KILL "$SANDBOX" "${@:2}"
+}
+
+lanes_down() {
+    local lane
+    for ((lane = LANES; lane >= 1; lane--)); do
+        in_lane "$lane" inner down
+    done
+}
+
+asan_tests() {
+    if build_flavour asan; then
+        unit_tests asan "$1"
+    else
+        say "not ok build:asan: does not build"
+    fi
+}
+
+clang_test() {
+    check_with_clang && say "ok build:clang" || say "not ok build:clang: see above"
 }
 
 has_unit_tests() {
-    "$PYTHON" "$PARTS/unit_tests.py" list "$CACHE/build-plain" "$1" | grep -q .
+    "$PYTHON" "$PARTS/unit_tests.py" list "$CACHE/build-plain" "$1" asan | grep -q .
 }
 
 unit_tests() {
-    local flavour=$1 directory=$CACHE/build-$1 names line
-    mapfile -t names < <("$PYTHON" "$PARTS/unit_tests.py" list "$directory" "$2")
+    local flavour=$1 directory=$CACHE/build-$1 names
+    mapfile -t names < <("$PYTHON" "$PARTS/unit_tests.py" list "$directory" "$2" "$flavour")
     ((${#names[@]})) || return 0
     rm -f "$directory/meson-logs/testlog.json"
     say "unit tests ($flavour):"
     run_unit_tests "$flavour" "${names[@]}" >"$LOGS/unit-$flavour.log" 2>&1 </dev/null || true
-    if [[ ! -s $directory/meson-logs/testlog.json ]]; then
+    if [[ -s $directory/meson-logs/testlog.json ]]; then
+        "$PYTHON" "$PARTS/unit_tests.py" report "$directory" "$flavour" "${#names[@]}"
+    else
         show_log_tail "$LOGS/unit-$flavour.log"
-        count "not ok unit:$flavour: the tests did not run"
-        return
+        say "not ok unit:$flavour: the tests did not run"
     fi
-    while IFS= read -r line; do
-        count "$line"
-    done < <("$PYTHON" "$PARTS/unit_tests.py" report "$directory" "$flavour" "${#names[@]}")
 }
 
-machine_tests() {
+# One lane: takes one test after the other that no other lane has taken.
+inner_machine_tests() {
     local file name
-    for file in "$SOURCE"/tests/machine/*.sh "$SOURCE"/tests/machine/*.py; do
+    take_lock test
+    prepare_root
+    down_at_exit
+    for file in "$SOURCE"/tests/machine/*.py "$SOURCE"/tests/machine/*.sh; do
         name=$(basename "$file")
-        [[ -f $file && $name == *"$1"* ]] || continue
-        down_at_exit
-        machine_test "$file"
+        [[ -f $file && $name == *"$1"* ]] && mkdir "$CACHE/taken/$name" 2>/dev/null || continue
+        in_one_piece machine_test "$file"
     done
+}
+
+inner_down() {
+    take_lock down
+    machines_down
 }
 
 header() {
@@ -85,42 +142,34 @@ header() {
 }
 
 machine_test() {
-    local file=$1 name log failed_before=$FAILED status=0 machines tangs seconds
+    local file=$1 name log status=0 machines tangs seconds
     name=$(basename "${file%.*}")
     log=$LOGS/machine-$name.log
     machines=$(header "$file" machines)
     tangs=$(header "$file" tang)
     seconds=$(header "$file" seconds)
     say "machine test $name:"
-    cmd_down
+    machines_down
     if ! (boot_machines "${machines:-1}" "${tangs:-0}"); then
-        count "not ok $name: the machines do not boot"
+        say "not ok $name: the machines do not boot"
         return
     fi
     run_machine_test "$file" "$log" "${seconds:-$MACHINE_TEST_SECONDS}" || status=$?
-    if ((status && FAILED == failed_before)); then
+    grep -E '^(ok|not ok|skip) ' "$log" || say "not ok $name: has no cases"
+    if ((status)) && ! grep -q '^not ok ' "$log"; then
         ((status == 124 || status == 137)) && status="$status, took too long"
-        count "not ok $name: ended with exit status $status"
-    elif ! grep -Eq '^(ok|not ok|skip) ' "$log"; then
-        count "not ok $name: has no cases"
+        say "not ok $name: ended with exit status $status"
     fi
-    ((FAILED == failed_before)) || show_failure "$log"
+    ((status == 0)) || show_failure "$log"
 }
 
-# Counts the cases while the file runs; returns its exit status.
 run_machine_test() {
-    local file=$1 log=$2 seconds=$3 interpreter=bash test line
+    local file=$1 log=$2 seconds=$3 interpreter=bash
     [[ $file == *.py ]] && interpreter=$PYTHON
     mkdir -p "$STATE/.tmp" # goes with the machines
-    : >"$log"
     TMPDIR=$STATE/.tmp SANDBOX_LIB=$PARTS/testlib.sh PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 \
         setpriv --pdeathsig KILL timeout --foreground --kill-after=5 "$seconds" \
-        setpriv --pdeathsig KILL "$interpreter" "$file" >"$log" 2>&1 </dev/null {LOCK_FD}>&- &
-    test=$!
-    while IFS= read -r line || [[ $line ]]; do
-        [[ ! $line =~ ^(ok|not\ ok|skip)\  ]] || count "$line"
-    done < <(exec tail --pid="$test" --sleep-interval=0.1 --lines=+1 --follow "$log" {LOCK_FD}>&-)
-    wait "$test"
+        setpriv --pdeathsig KILL "$interpreter" "$file" >"$log" 2>&1 </dev/null {LOCK_FD}>&-
 }
 
 show_failure() {

@@ -30,6 +30,8 @@ static int wait_for(int r)
     if (r < 0)
         return r;
     WAIT(outcome.result <= 0);
+    if (outcome.result < 0)
+        (void) fprintf(stderr, "%s: %s\n", strerror(-outcome.result), outcome.e.text);
     return outcome.result;
 }
 
