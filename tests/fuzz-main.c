@@ -4,12 +4,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "basic/cleanup.h"
 
 #define INPUT_MAX 16384
 #define SEEDS_MAX 64
 #define ROUNDS 20000
+#define SECONDS 2 /* of processor time: slow targets run fewer rounds */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -85,7 +87,7 @@ int main(int argc, char *argv[])
     }
     for (unsigned i = 0; i < n_seeds; i++)
         run(&seeds[i]);
-    for (unsigned i = 0; i < ROUNDS; i++) {
+    for (unsigned i = 0; i < ROUNDS && clock() < SECONDS * CLOCKS_PER_SEC; i++) {
         in = seeds[number(n_seeds)];
         mutate(&in);
         run(&in);

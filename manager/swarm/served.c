@@ -55,7 +55,7 @@ const Peer__Manifest *served_whole_manifest(const struct swarm *s)
 void served_tell(struct swarm *s)
 {
     s->served->tell = false;
-    units_follow(s, served_whole_manifest(s));
+    units_follow(s);
     if (s->config.on_served)
         s->config.on_served(s->config.data);
 }

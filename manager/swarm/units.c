@@ -395,7 +395,7 @@ static void on_timer(uv_timer_t *timer)
     turn(u);
 }
 
-void units_follow(struct swarm *s, const Peer__Manifest *manifest _unused_)
+void units_follow(struct swarm *s)
 {
     if (!s->units)
         return;

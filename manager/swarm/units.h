@@ -11,9 +11,9 @@ int units_new(struct swarm *s, struct units **ret);
 /* Waits for nothing that runs elsewhere; then cb. */
 void units_close(struct units *u, void (*cb)(void *data), void *data);
 
-/* The manifest may have changed, NULL: there is none. Then a node that is in no swarm loses the drop-ins; one that is locked, or has not heard
- * its managers yet, keeps them as they are. */
-void units_follow(struct swarm *s, const Peer__Manifest *manifest);
+/* The manifest may have changed. Without one a node that is in no swarm loses the drop-ins; one that is locked, or has not heard its managers
+ * yet, keeps them as they are. */
+void units_follow(struct swarm *s);
 
 /* ---- the leader's part */
 

@@ -166,7 +166,7 @@ machine_test() {
 run_machine_test() {
     local file=$1 log=$2 seconds=$3 interpreter=bash
     [[ $file == *.py ]] && interpreter=$PYTHON
-    mkdir -p "$STATE/.tmp" # goes with the machines
+    mkdir -p "$LOGS" "$STATE/.tmp" # the latter goes with the machines
     TMPDIR=$STATE/.tmp SANDBOX_LIB=$PARTS/testlib.sh PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 \
         setpriv --pdeathsig KILL timeout --foreground --kill-after=5 "$seconds" \
         setpriv --pdeathsig KILL "$interpreter" "$file" >"$log" 2>&1 </dev/null {LOCK_FD}>&-
