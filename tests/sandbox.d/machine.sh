@@ -34,7 +34,7 @@ list_machines() {
     local machine list=
     for machine in $(known_machines); do
         list+=" $machine"
-        machine_process "$machine" >/dev/null || list+=" (off)"
+        find_process_1 "$machine" || list+=" (off)"
     done
     [[ $list ]] && echo "there are$list" || echo "no machines are up (tests/sandbox up boots some)"
 }
@@ -43,21 +43,23 @@ machine_cgroup() {
     echo "$(cgroup_mount)/$INSTANCE/$1"
 }
 
-# Prints the host's number of the machine's process 1. It changes its cgroup while it boots, and may be in neither list that is read: so
-# three looks.
-machine_process() {
+# Sets PROCESS to the host's number of the machine's process 1. It changes its cgroup while it boots, and may be in neither list that is read:
+# so three looks.
+find_process_1() {
+    [[ ${CGROUP_MOUNT:-} ]] || find_cgroup_mount
     look_for_process_1 "$1" || look_for_process_1 "$1" || look_for_process_1 "$1"
 }
 
 look_for_process_1() {
-    local cgroup process key ids
-    cgroup=$(machine_cgroup "$1")/nspawn/payload
-    # shellcheck disable=SC2013 # words
-    for process in $(cat "$cgroup/init.scope/cgroup.procs" "$cgroup/cgroup.procs" 2>/dev/null); do
-        while read -r key ids; do
-            [[ $key == NSpid: && $ids =~ ^[0-9]+[[:space:]]+1$ ]] && echo "$process" && return
-        done 2>/dev/null <"/proc/$process/status"
-    done
+    local list processes process key ids
+    for list in {init.scope/,}cgroup.procs; do
+        mapfile -t processes <"$CGROUP_MOUNT/$INSTANCE/$1/nspawn/payload/$list"
+        for process in "${processes[@]}"; do
+            while read -r key ids; do
+                [[ $key == NSpid: && $ids =~ ^[0-9]+[[:space:]]+1$ ]] && PROCESS=$process && return
+            done <"/proc/$process/status"
+        done
+    done 2>/dev/null
     return 1
 }
 
@@ -248,8 +250,7 @@ has_systemd_or_ended() {
 }
 
 has_systemd() {
-    local process
-    process=$(machine_process "$1") && [[ -S /proc/$process/root/run/systemd/private ]]
+    find_process_1 "$1" && [[ -S /proc/$PROCESS/root/run/systemd/private ]]
 }
 
 cmd_restart() {
@@ -268,9 +269,8 @@ cmd_restart() {
 
 # A clean shutdown; the power goes when the machine does not manage it in time.
 power_off() {
-    local process
-    if wait_until 5 machine_process "$1" >/dev/null && process=$(machine_process "$1"); then
-        kill -s RTMIN+4 "$process"
+    if wait_until 5 find_process_1 "$1"; then
+        kill -s RTMIN+4 "$PROCESS"
         wait_until "$STOP_SECONDS" is_off "$1" || echo "sandbox: $1 did not shut down in $STOP_SECONDS s: cutting its power" >&2
     fi
     cut_power "$1"
@@ -326,27 +326,26 @@ cmd_run() {
     need_root
     need_machine "$@"
     (($# > 1)) || fail "run wants a command"
-    local machine=$1 process
+    local machine=$1
     shift
     if ! has_systemd "$machine"; then
         is_on "$machine" || fail "$machine is off (tests/sandbox restart $machine boots it)"
         wait_until "$BOOT_SECONDS" has_systemd "$machine" || fail "$machine does not come up"
     fi
-    process=$(machine_process "$machine") || fail "$machine went away"
-    enter "$process" "$@"
+    enter "$PROCESS" "$@"
 }
 
 # The command joins the machine's namespaces, and its cgroup, so that it dies with it. A shell outside waits for it: nsenter itself would
 # stop when a machine that shuts down stops all its processes, never wait for the dead one, and so hold up the shutdown for 90 s.
 # shellcheck disable=SC2016 # expanded inside
 enter() {
-    local process=$1
+    local process=$1 terminal=${TERM:-dumb}
     shift
-    exec env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin HOME=/root LANG=C.UTF-8 TERM="${TERM:-dumb}" \
-        nsenter --target "$process" --mount --uts --ipc --net --pid --no-fork --root --wdns=/root -- \
-        /bin/sh -c '/bin/sh -c "$0" sandbox "$@"; exit $?' '
-            echo 0 >/sys/fs/cgroup/init.scope/cgroup.procs &&
-            exec nsenter --cgroup=/proc/1/ns/cgroup -- setpriv --pdeathsig KILL -- "$@"' "$@"
+    exec -c nsenter --target "$process" --mount --uts --ipc --net --pid --cgroup --no-fork --root --wdns=/root -- /bin/sh -c '
+        export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin HOME=/root LANG=C.UTF-8 TERM="$0"
+        unset PWD
+        (echo 0 >/sys/fs/cgroup/init.scope/cgroup.procs && exec setpriv --pdeathsig KILL -- "$@")
+        exit $?' "$terminal" "$@"
 }
 
 cmd_shell() {
