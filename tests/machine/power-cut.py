@@ -2,7 +2,7 @@
 # machines: 1
 # seconds: 900
 """The power goes at random moments of every operation: the next start always opens with a key that the operator holds, and no acknowledged
-secret is lost. KILLS in the environment says how often (default 40), SEED which random moments."""
+secret is lost. KILLS in the environment says how often (default 25), SEED which random moments."""
 
 import json
 import os
@@ -13,7 +13,7 @@ import sys
 import time
 
 SANDBOX = os.environ["SANDBOX"]
-KILLS = int(os.environ.get("KILLS", "40"))
+KILLS = int(os.environ.get("KILLS", "25"))
 SEED = int(os.environ.get("SEED", str(random.randrange(1 << 30))))
 
 # Prints what it tries and what was acknowledged. Keys go straight from swarmctl to the operator: what reaches the host has been shown.

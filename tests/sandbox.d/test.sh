@@ -6,7 +6,7 @@
 # (1 and 0 if not), and prints one line for each case: `ok NAME`, `not ok NAME: reason` or `skip NAME: reason`.
 
 MACHINE_TEST_SECONDS=600
-LANES=2 # of machine tests, beside the unit tests: machines wait a lot
+LANES=2 # of machine tests: machines wait a lot
 
 cmd_test() {
     local pattern=${1:-} line
@@ -58,6 +58,15 @@ in_one_piece() {
 }
 
 all_tests() {
+    in_one_piece unit_tests plain "$1"
+    if has_unit_tests "$1"; then
+        in_one_piece asan_tests "$1"
+    fi
+    [[ $1 ]] || in_one_piece clang_test
+    machine_tests "$1"
+}
+
+machine_tests() {
     local lane process lanes=()
     in_one_piece lanes_down
     rm -rf "$CACHE/taken"
@@ -66,11 +75,6 @@ all_tests() {
         in_lane "$lane" inner machine_tests "$1" &
         lanes+=($!)
     done
-    in_one_piece unit_tests plain "$1"
-    if has_unit_tests "$1"; then
-        in_one_piece asan_tests "$1"
-    fi
-    [[ $1 ]] || in_one_piece clang_test
     for process in "${lanes[@]}"; do
         wait "$process" || say "not ok machine-tests: a lane ended with exit status $?"
     done
