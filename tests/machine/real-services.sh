@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# machines: 2
+# machines: 3
 # shellcheck shell=bash
-# Services as distributions ship them, with their real TLS key and password from the swarm: m1 is the manager, m2 a worker that runs them. And a
+# Services as distributions ship them, with their real TLS key and password from the swarm: m1 is the manager, m2 a worker that runs them (m3 is in no swarm). And a
 # container that pretends to be one of them.
 # shellcheck source=/dev/null
 source "$SANDBOX_LIB"
@@ -70,6 +70,7 @@ container() {
         mkdir -p /run/box/etc/systemd/system /run/box/usr /run/box/var /run/box/tmp /run/box/root
         cp -a /etc/passwd /etc/group /etc/nsswitch.conf /run/box/etc/
         for l in bin sbin lib lib64; do ln -sfn usr/$l /run/box/$l; done
+        tr -d - </proc/sys/kernel/random/uuid >/run/box/etc/machine-id # no first boot
         printf "ID=box\n" >/run/box/etc/os-release
         printf "[Service]\nType=oneshot\nLoadCredential=db-password:/run/swarm-manager/credentials.sock\nExecStart=cp %%d/db-password /root/got\n" \
             >/run/box/etc/systemd/system/app.service
