@@ -9,6 +9,8 @@
 #include "ctl/json.h"
 #include "ctl/status.h"
 
+#define POLL_FIRST_MS 10 /* where all can be reached it takes no longer than some of these */
+#define POLLS_FIRST 25
 #define POLL_MS 50
 #define POLLS_MAX 600
 #define POLLS_REKEY_MAX 3600 /* servers that keep others waiting are asked one after the other */
@@ -162,7 +164,7 @@ static void follow(struct progress *p, struct caller *c)
             name_missing(p, nodes);
             return;
         }
-        (void) nanosleep(&(struct timespec) { .tv_nsec = POLL_MS * 1000000L }, NULL);
+        (void) nanosleep(&(struct timespec) { .tv_nsec = (i < POLLS_FIRST ? POLL_FIRST_MS : POLL_MS) * 1000000L }, NULL);
     }
 }
 
