@@ -11,7 +11,7 @@
 #include "net/frame.h"
 #include "world.h"
 
-#define FASTER 10
+#define FASTER 5
 #define LOCAL "127.0.0.1:0"
 
 int __real_uv_timer_start(uv_timer_t *timer, uv_timer_cb cb, uint64_t timeout, uint64_t repeat);
