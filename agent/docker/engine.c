@@ -132,7 +132,7 @@ static int no_answer(const struct engine *engine, CURL *c, CURLcode code, const 
     if (code == CURLE_COULDNT_CONNECT)
         return error_set(e, -ECONNREFUSED, "nobody listens at %s (%s); see \"systemctl status docker\"", engine->socket,
                          why ? strerror((int) why) : "refused");
-    return error_set(e, -EPROTO, "what answers at %s does not speak as Docker Engine (%s)", engine->socket, curl_easy_strerror(code));
+    return error_set(e, -EPROTO, "what answers at %s does not speak as Docker Engine", engine->socket);
 }
 
 /* The HTTP status. */

@@ -9,6 +9,7 @@
 
 #include "ask/answer.h"
 #include "docker/say.h"
+#include "docker/stopped.h"
 #include "docker/watcher_private.h"
 
 #define FIRST_PAUSE_MS 250
@@ -56,18 +57,16 @@ static void look_later(struct watcher *w)
 }
 
 /* An Engine that stops, or starts, does not answer for a while. */
-static void lost(struct watcher *w, const struct error *why)
+static void lost(struct watcher *w, int64_t began, const struct error *why)
 {
-    int64_t now = monotonic_ms();
-
     if (w->is_found)
         w->pause_ms = FIRST_PAUSE_MS;
     if (w->is_found || w->lost == NEVER)
-        w->lost = now;
+        w->lost = began;
     w->is_found = false;
     new_engine(w);
     question_end(w);
-    if (now - w->lost >= w->config->patience_ms)
+    if (monotonic_ms() - w->lost >= w->config->patience_ms)
         watcher_trouble(w, why);
     places_watch_socket(&w->places, w->socket, true);
     look_later(w);
@@ -94,19 +93,34 @@ static void found(struct watcher *w, const struct engine_info *info)
     w->again = tells ? NEVER : monotonic_ms() + POLL_MS;
 }
 
+/* An Engine that was stopped stays so: it writes where it keeps its keys when it starts, which is seen. */
+static bool stands_still(struct watcher *w)
+{
+    if (engine_connection(w->engine) >= 0 || strcmp(w->socket, ENGINE_SOCKET) != 0 || !docker_is_stopped())
+        return false;
+    w->is_found = false;
+    w->lost = NEVER;
+    question_end(w);
+    look_later(w);
+    return true;
+}
+
 static void look(struct watcher *w)
 {
+    int64_t began = monotonic_ms();
     struct engine_info info;
     struct error why = { "" };
     int r = use_socket(w);
 
     w->again = NEVER;
+    if (r == 0 && stands_still(w))
+        return;
     if (r == 0)
         r = engine_info(w->engine, &info, &why);
     if (r == -ECANCELED)
         return;
     if (r < 0) {
-        lost(w, &why);
+        lost(w, began, &why);
         return;
     }
     found(w, &info);
