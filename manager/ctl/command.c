@@ -181,24 +181,21 @@ const struct command *command_find(const char *group, const char *name)
     return NULL;
 }
 
-/* Whether group is word within outer, and how long that is. */
-static size_t group_length(const char *group, const char *outer, const char *word)
+/* "WORD", or "OUTER WORD". */
+static bool is_group(const char *group, const char *outer, const char *word)
 {
-    size_t before = outer ? strlen(outer) + 1 : 0, n = before + strlen(word);
+    size_t n = outer ? strlen(outer) : 0;
 
-    if (strlen(group) < n || (outer && (strncmp(group, outer, before - 1) != 0 || group[before - 1] != ' ')))
-        return 0;
-    return strncmp(group + before, word, n - before) == 0 && (group[n] == '\0' || group[n] == ' ') ? n : 0;
+    if (!outer)
+        return strcmp(group, word) == 0;
+    return strncmp(group, outer, n) == 0 && group[n] == ' ' && strcmp(group + n + 1, word) == 0;
 }
 
 const char *command_group(const char *outer, const char *word)
 {
-    for (size_t i = 0; i < n_commands; i++) {
-        size_t n = commands[i].group ? group_length(commands[i].group, outer, word) : 0;
-
-        if (n > 0 && commands[i].group[n] == '\0')
+    for (size_t i = 0; i < n_commands; i++)
+        if (commands[i].group && is_group(commands[i].group, outer, word))
             return commands[i].group;
-    }
     return NULL;
 }
 

@@ -32,6 +32,9 @@ entries() { run journalctl --quiet --output cat --unit swarm-agent-docker --sinc
 use_docker() {
     for m in m1 m2; do
         on "$m" sh -c 'echo "DOCKER_OPTS=\"--iptables=false --bridge=none --ip-forward=false\"" >/etc/default/docker'
+        # restarted more often than its own unit lets
+        on "$m" sh -c 'mkdir -p /etc/systemd/system/docker.service.d && printf "[Unit]\nStartLimitIntervalSec=0\n" >/etc/systemd/system/docker.service.d/test.conf'
+        on "$m" systemctl daemon-reload
         on "$m" systemctl enable --now --quiet docker
     done
     run docker swarm init --autolock --advertise-addr 10.213.0.1 >/dev/null
@@ -51,7 +54,7 @@ unlocks_itself() {
         done
         echo $(($(date +%s%3N) - from))')
     echo "active $took ms after the Engine answered"
-    ((took < ${1:-2000}))
+    ((took < ${1:-15000}))
     [[ $(entries 'Unlocked Docker Engine by keyslot') == 1 ]]
     asks_not
 }
@@ -92,7 +95,7 @@ rotated_elsewhere() {
     on m2 docker swarm join --token "$token" 10.213.0.1:2377
     rotate m2
     wait_for 5 is_stored
-    unlocks_itself 5000 # two managers elect a leader
+    unlocks_itself
     on m2 docker swarm leave --force
     wait_for 60 run docker swarm init --force-new-cluster --advertise-addr 10.213.0.1
     wait_for 5 is_stored
@@ -244,7 +247,7 @@ forgets() {
 
 use_docker
 case_ "the key is enrolled and bound to Tang" enrolls
-case_ "a restart needs nobody" unlocks_itself
+case_ "a restart needs nobody" unlocks_itself 2000
 case_ "a power cut needs nobody" power_cut
 case_ "a rotation here is followed" rotated_here
 case_ "a rotation on another manager is followed" rotated_elsewhere
