@@ -85,9 +85,20 @@ static int ask_key(const char *socket, struct secret *ret, struct error *e)
     return r == -ENODATA ? -EOPNOTSUPP : r;
 }
 
+static int enroll_again(struct control *c, const char *socket, const struct secret *key, struct error *e)
+{
+    int r = vault_is_open(c->vault) ? 0 : vault_open(c->vault, key, NULL, NULL);
+
+    if (r < 0)
+        return error_set(e, -EEXIST, "another key is enrolled, and its lock does not open: use \"swarmctl docker forget\" first");
+    r = vault_set_socket(c->vault, socket, e);
+    return r < 0 ? r : vault_put(c->vault, key, e);
+}
+
 static int enroll(struct control *c, const char *socket, struct error *e)
 {
     _cleanup_(secret_done) struct secret key = SECRET_NULL;
+    bool is_first = !vault_is_enrolled(c->vault);
     int r;
 
     if (socket[0] != '/')
@@ -95,20 +106,11 @@ static int enroll(struct control *c, const char *socket, struct error *e)
     r = ask_key(socket, &key, e);
     if (r < 0)
         return r;
-    if (!vault_is_enrolled(c->vault))
-        r = vault_enroll(c->vault, socket, &key, e);
-    else {
-        if (!vault_is_open(c->vault))
-            r = vault_open(c->vault, &key, NULL, NULL);
-        if (r < 0)
-            return error_set(e, -EEXIST, "another key is enrolled, and its lock does not open: use \"swarmctl docker forget\" first");
-        r = vault_set_socket(c->vault, socket, e);
-        if (r == 0)
-            r = vault_put(c->vault, &key, e);
-    }
+    r = is_first ? vault_enroll(c->vault, socket, &key, e) : enroll_again(c, socket, &key, e);
     if (r < 0)
         return r;
-    say_stored(vault_count(c->vault));
+    if (is_first || r > 0)
+        say_stored(vault_count(c->vault));
     watcher_kick(c->watcher);
     return 0;
 }

@@ -37,9 +37,9 @@ static void ask(struct watcher *w)
 
     (void) gethostname(host, sizeof(host) - 1);
     (void) snprintf(request.message, sizeof(request.message), "%sPlease enter the unlock key of Docker Engine on %s:",
-                    w->was_wrong      ? "Wrong key. "
-                    : w->is_exhausted ? "Docker Engine refuses the stored key. "
-                                      : "",
+                    w->was_wrong       ? "Wrong key. "
+                    : w->n_refused > 0 ? "Docker Engine refuses the stored key. "
+                                       : "",
                     host);
     if (query_open(w->config->questions, &request, &w->question, &e) < 0) {
         watcher_trouble(w, &e);

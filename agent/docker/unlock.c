@@ -99,8 +99,9 @@ void opened(struct watcher *w, const struct secret *passphrase, int slot, const 
     int r = vault_open(w->vault, passphrase, NULL, &e);
 
     (void) snprintf(how, sizeof(how), "keyslot %d (%.60s)", slot, kind);
-    if (r < 0) {
+    if (r < 0) { /* another try would end alike */
         watcher_trouble(w, &e);
+        w->is_exhausted = true;
         return;
     }
     if (w->state != ENGINE_LOCKED) { /* it was opened to store something */

@@ -34,6 +34,7 @@ static int no_credential(struct vault *v, struct error *e)
     if (access(v->credential, F_OK) == 0)
         return error_set(e, -EBADMSG, "%s was not decrypted for this service: see LoadCredentialEncrypted= in swarm-agent-docker.service",
                          v->credential);
+    (void) file_erase(v->erasing, NULL);
     (void) unlink(v->records);
     return keyslots_erase(v->lock, e);
 }
@@ -57,7 +58,7 @@ int vault_load(struct vault *v, const char *folder, const char *seal_socket, str
     *v = (struct vault) { .folder = folder, .seal_socket = seal_socket, .socket = ENGINE_SOCKET };
     (void) pthread_mutex_init(&v->mutex, NULL);
     if (path_join(v->lock, folder, "docker.luks") < 0 || path_join(v->credential, folder, "creds/keys") < 0 ||
-        path_join(v->records, folder, "docker.json") < 0)
+        path_join(v->erasing, folder, ".keys.erasing") < 0 || path_join(v->records, folder, "docker.json") < 0)
         return error_set(e, -ENAMETOOLONG, "%s is too long", folder);
     return read_blob(v, e);
 }
@@ -164,9 +165,10 @@ int vault_forget(struct vault *v, struct error *e)
     int r = vault_require(v, false, e);
 
     if (r == 0)
-        r = file_erase(v->credential, e);
+        r = file_rename(v->credential, v->erasing, e);
     if (r < 0)
         return r;
+    (void) file_erase(v->erasing, NULL);
     forget_keys(v);
     secret_done(&v->blob);
     (void) strcpy(v->socket, ENGINE_SOCKET);

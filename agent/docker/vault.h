@@ -15,7 +15,7 @@
 struct vault {
     pthread_mutex_t mutex;
     const char *folder, *seal_socket;
-    char lock[PATH_MAX], credential[PATH_MAX], records[PATH_MAX];
+    char lock[PATH_MAX], credential[PATH_MAX], erasing[PATH_MAX], records[PATH_MAX];
     char socket[ENGINE_SOCKET_MAX];
     struct secret blob; /* as it is stored; empty: nothing is */
     struct secret kek;  /* empty: closed */

@@ -62,7 +62,7 @@ struct watcher {
     /* Keys that this Engine, since it was started, has refused. */
     unsigned char refused[WATCHER_REFUSED_MAX][WATCHER_DIGEST_SIZE];
     unsigned n_refused;
-    bool is_exhausted; /* all that is stored was */
+    bool is_exhausted; /* nothing that is stored helps */
 };
 
 /* stop: readable when it is to end, with *stopping set. w must not move. */
