@@ -6,13 +6,11 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
-#include <stddef.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include "ask/answer.h"
@@ -44,57 +42,6 @@ static int receive_request(int peer, struct request *ret, struct error *e)
     if (r < 0)
         return error_set(e, r, "refused the manager's request of %zd bytes: %s", n, strerror(-r));
     return 0;
-}
-
-static bool is_from_root(struct msghdr *m)
-{
-    struct ucred c;
-
-    for (struct cmsghdr *h = CMSG_FIRSTHDR(m); h; h = CMSG_NXTHDR(m, h))
-        if (h->cmsg_level == SOL_SOCKET && h->cmsg_type == SCM_CREDENTIALS && h->cmsg_len == CMSG_LEN(sizeof(c))) {
-            memcpy(&c, CMSG_DATA(h), sizeof(c));
-            return c.uid == 0;
-        }
-    return false;
-}
-
-static bool is_agent(const struct sockaddr_un *a, socklen_t size)
-{
-    static const size_t head = offsetof(struct sockaddr_un, sun_path) + 1;
-
-    return size == head + strlen(ASK_AGENT_NAME) && a->sun_family == AF_UNIX && a->sun_path[0] == '\0' &&
-           memcmp(a->sun_path + 1, ASK_AGENT_NAME, strlen(ASK_AGENT_NAME)) == 0;
-}
-
-/* One datagram: an enum answer, or -EAGAIN when it was none of root's. */
-static int receive_answer(int fd, struct secret *packet, size_t *ret_size, bool *ret_agent)
-{
-    union {
-        struct cmsghdr head;
-        char space[CMSG_SPACE(sizeof(struct ucred))];
-    } control;
-    struct iovec v = { packet->data, packet->size };
-    struct sockaddr_un from = { .sun_family = AF_UNSPEC };
-    struct msghdr m = {
-        .msg_name = &from,
-        .msg_namelen = sizeof(from),
-        .msg_iov = &v,
-        .msg_iovlen = 1,
-        .msg_control = &control,
-        .msg_controllen = sizeof(control),
-    };
-    ssize_t n = recvmsg(fd, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-    int r;
-
-    if (n < 0)
-        return errno == EINTR ? -EAGAIN : -errno;
-    if (!is_from_root(&m)) {
-        (void) fputs("ignored an answer that is not root's\n", stderr);
-        return -EAGAIN;
-    }
-    *ret_agent = is_agent(&from, m.msg_namelen);
-    r = answer_parse(packet->data, (size_t) n, m.msg_flags & MSG_TRUNC, ret_size);
-    return r == -EINVAL ? -EAGAIN : r;
 }
 
 /* 0 when the manager hung up or a signal came, 1 with the datagram on q->fd. */
@@ -144,7 +91,7 @@ static int ask(const char *folder, const struct request *request, int peer, int 
         r = wait_event(&q, peer, signals);
         if (r <= 0)
             return r < 0 ? error_set(e, r, "cannot wait for an answer: %s", strerror(-r)) : 0;
-        r = receive_answer(q.fd, &packet, &size, &agent);
+        r = query_receive(&q, &packet, &size, &agent);
     } while (r == -EAGAIN);
     if (r < 0)
         return error_set(e, r, "cannot receive the answer: %s", strerror(-r));

@@ -5,12 +5,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <time.h>
 
+#include "ask/answer.h"
 #include "basic/cleanup.h"
 
 #define ID_LENGTH 16
@@ -75,8 +78,8 @@ static int file_new(const char *path, const struct query *q, const struct reques
 
     (void) snprintf(text, sizeof(text),
                     "[Ask]\nPID=%d\nSocket=%s\nAcceptCached=%d\nEcho=0\nNotAfter=0\nSilent=0\n"
-                    "Icon=drive-harddisk\nId=" ASK_ID "\n" ASK_AGENT_KEY "=%d\nMessage=%s\n",
-                    (int) getpid(), q->address.sun_path, request->accept_cached, request->agent, request->message);
+                    "Icon=drive-harddisk\nId=%s\n" ASK_AGENT_KEY "=%d\nMessage=%s\n",
+                    (int) getpid(), q->address.sun_path, request->accept_cached, request->id ? request->id : ASK_ID, request->agent, request->message);
     fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0)
         return -errno;
@@ -126,6 +129,56 @@ int query_open(const char *folder, const struct request *request, struct query *
     *ret = q;
     q = QUERY_NULL;
     return 0;
+}
+
+static bool is_from_root(struct msghdr *m)
+{
+    struct ucred c;
+
+    for (struct cmsghdr *h = CMSG_FIRSTHDR(m); h; h = CMSG_NXTHDR(m, h))
+        if (h->cmsg_level == SOL_SOCKET && h->cmsg_type == SCM_CREDENTIALS && h->cmsg_len == CMSG_LEN(sizeof(c))) {
+            memcpy(&c, CMSG_DATA(h), sizeof(c));
+            return c.uid == 0;
+        }
+    return false;
+}
+
+static bool is_agent(const struct sockaddr_un *a, socklen_t size)
+{
+    static const size_t head = offsetof(struct sockaddr_un, sun_path) + 1;
+
+    return size == head + strlen(ASK_AGENT_NAME) && a->sun_family == AF_UNIX && a->sun_path[0] == '\0' &&
+           memcmp(a->sun_path + 1, ASK_AGENT_NAME, strlen(ASK_AGENT_NAME)) == 0;
+}
+
+int query_receive(const struct query *q, struct secret *packet, size_t *ret_size, bool *ret_agent)
+{
+    union {
+        struct cmsghdr head;
+        char space[CMSG_SPACE(sizeof(struct ucred))];
+    } control;
+    struct iovec v = { packet->data, packet->size };
+    struct sockaddr_un from = { .sun_family = AF_UNSPEC };
+    struct msghdr m = {
+        .msg_name = &from,
+        .msg_namelen = sizeof(from),
+        .msg_iov = &v,
+        .msg_iovlen = 1,
+        .msg_control = &control,
+        .msg_controllen = sizeof(control),
+    };
+    ssize_t n = recvmsg(q->fd, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    int r;
+
+    if (n < 0)
+        return errno == EINTR ? -EAGAIN : -errno;
+    if (!is_from_root(&m)) {
+        (void) fputs("ignored an answer that is not root's\n", stderr);
+        return -EAGAIN;
+    }
+    *ret_agent = is_agent(&from, m.msg_namelen);
+    r = answer_parse(packet->data, (size_t) n, m.msg_flags & MSG_TRUNC, ret_size);
+    return r == -EINVAL ? -EAGAIN : r;
 }
 
 void query_done(struct query *q)

@@ -5,6 +5,7 @@
 #include <sys/un.h>
 
 #include "basic/error.h"
+#include "basic/secret.h"
 #include "ask/request.h"
 
 #define QUERY_FOLDER "/run/systemd/ask-password"
@@ -19,6 +20,10 @@ struct query {
 #define QUERY_NULL ((struct query) { .fd = -1 })
 
 int query_open(const char *folder, const struct request *request, struct query *ret, struct error *e);
+
+/* One datagram: an enum answer, with the password behind the first byte of packet (of ANSWER_PACKET_MAX bytes) and its size; -EAGAIN when none was
+ * there, or none of root's. agent: it came from swarm-agent. */
+int query_receive(const struct query *q, struct secret *packet, size_t *ret_size, bool *ret_agent);
 
 /* Withdraws the query; scope exit function. */
 void query_done(struct query *q);

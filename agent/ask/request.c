@@ -58,6 +58,7 @@ int request_parse(const void *packet, size_t size, struct request *ret)
     length = size - ASK_REQUEST_HEAD;
     if (!is_message(p + ASK_REQUEST_HEAD, length))
         return -EINVAL;
+    ret->id = NULL;
     ret->accept_cached = p[1] & ASK_FLAG_ACCEPT_CACHED;
     ret->agent = p[1] & ASK_FLAG_AGENT;
     memcpy(ret->message, p + ASK_REQUEST_HEAD, length);

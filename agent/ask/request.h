@@ -8,6 +8,7 @@
 
 /* What the manager wants asked. */
 struct request {
+    const char *id; /* what the query is known by; NULL: ASK_ID */
     bool accept_cached, agent;
     char message[ASK_MESSAGE_MAX + 1];
 };

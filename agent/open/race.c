@@ -2,21 +2,12 @@
 #include "open/race.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <string.h>
 
 #include "monotonic.h"
-#include "open/attempt.h"
 #include "open/open_protocol.h"
 
-struct race {
-    struct open_lock *lock;
-    const char *helpers;
-    struct attempt attempts[OPEN_SLOTS_MAX];
-    struct open_reply *reply;
-};
-
-static void race_done(struct race *race)
+void race_done(struct race *race)
 {
     for (unsigned i = 0; i < race->lock->n; i++)
         attempt_done(&race->attempts[i]);
@@ -27,10 +18,11 @@ static void failed(struct race *race, const struct open_slot *slot, int code, co
     open_reply_add(race->reply, slot->slot, slot->kind, code, text);
 }
 
-static void start(struct race *race)
+void race_start(struct race *race, struct open_lock *lock, const char *helpers, struct open_reply *reply)
 {
     struct error e;
 
+    *race = (struct race) { .lock = lock, .helpers = helpers, .reply = reply };
     for (unsigned i = 0; i < race->lock->n; i++) {
         const struct open_slot *slot = &race->lock->slots[i];
         int r;
@@ -74,8 +66,7 @@ static bool advance(struct race *race, struct attempt *a)
     return true;
 }
 
-/* How many still run, each at its index. */
-static unsigned fill(const struct race *race, struct pollfd *ret)
+unsigned race_fill(const struct race *race, struct pollfd *ret)
 {
     unsigned n = 0;
 
@@ -86,7 +77,15 @@ static unsigned fill(const struct race *race, struct pollfd *ret)
     return n;
 }
 
-static void give_up(struct race *race, int timeout_ms)
+bool race_step(struct race *race, const struct pollfd *p)
+{
+    for (unsigned i = 0; i < race->lock->n; i++)
+        if (p[i].fd >= 0 && p[i].revents && advance(race, &race->attempts[i]))
+            return true;
+    return false;
+}
+
+void race_give_up(struct race *race, int timeout_ms)
 {
     struct error e;
 
@@ -102,7 +101,7 @@ static int run(struct race *race, int peer, int timeout_ms)
     struct pollfd p[OPEN_SLOTS_MAX + 1];
     unsigned n = race->lock->n;
 
-    while (fill(race, p) > 0) {
+    while (race_fill(race, p) > 0) {
         int r;
 
         p[n] = (struct pollfd) { .fd = peer, .events = POLLIN | POLLRDHUP };
@@ -110,22 +109,21 @@ static int run(struct race *race, int peer, int timeout_ms)
         if (r < 0 && errno != EINTR)
             return -errno;
         if (r == 0) {
-            give_up(race, timeout_ms);
+            race_give_up(race, timeout_ms);
             return 0;
         }
         if (r > 0 && p[n].revents)
             return -ECANCELED;
-        for (unsigned i = 0; r > 0 && i < n; i++)
-            if (p[i].fd >= 0 && p[i].revents && advance(race, &race->attempts[i]))
-                return 0;
+        if (r > 0 && race_step(race, p))
+            return 0;
     }
     return 0;
 }
 
 int race_run(struct open_lock *lock, const char *helpers, int peer, int timeout_ms, struct open_reply *reply)
 {
-    _cleanup_(race_done) struct race race = { .lock = lock, .helpers = helpers, .reply = reply };
+    _cleanup_(race_done) struct race race;
 
-    start(&race);
+    race_start(&race, lock, helpers, reply);
     return run(&race, peer, timeout_ms);
 }

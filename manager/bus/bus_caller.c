@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "bus/bus_error.h"
+#include "message/bus_error.h"
 #include "bus/bus_fresh.h"
 
 #define KNOWN_MAX 64

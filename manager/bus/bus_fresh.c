@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "bus/bus_error.h"
+#include "message/bus_error.h"
 
 struct postponed {
     const struct bus_rule *rule;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "bus/bus_object.h"
 
-#include "bus/bus_error.h"
+#include "message/bus_error.h"
 
 static int on_method(sd_bus_message *m, void *data, sd_bus_error *error)
 {

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "bus/bus_private.h"
+#include "basic/listen.h"
 #include "bus/bus_fresh.h"
 
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
+#include <unistd.h>
 #include <systemd/sd-bus.h>
 
 #include "bus/bus_loop.h"
@@ -141,28 +142,9 @@ static void on_connection(uv_poll_t *poll, int status _unused_, int events _unus
         (void) peer_open(p, peer, &fd, cred.pid);
 }
 
-static int listen_at(const char *path)
-{
-    struct sockaddr_un a = { .sun_family = AF_UNIX };
-    _cleanup_close_ int fd = -1;
-
-    if (strlen(path) >= sizeof(a.sun_path))
-        return -ENAMETOOLONG;
-    memcpy(a.sun_path, path, strlen(path));
-    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return -errno;
-    if (unlink(path) < 0 && errno != ENOENT)
-        return -errno;
-    /* the file that bind makes has the socket's mode: at no time can others connect */
-    if (fchmod(fd, 0600) < 0 || bind(fd, (const struct sockaddr *) &a, sizeof(a)) < 0 || listen(fd, SOMAXCONN) < 0)
-        return -errno;
-    return take_fd(&fd);
-}
-
 int bus_private_new(uv_loop_t *loop, struct swarm *swarm, const char *path, struct bus_private **ret, struct error *e)
 {
-    _cleanup_close_ int fd = listen_at(path);
+    _cleanup_close_ int fd = listen_private(path);
     _cleanup_free_ struct bus_private *p = NULL;
     int r = fd < 0 ? fd : 0;
 

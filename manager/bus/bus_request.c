@@ -3,7 +3,7 @@
 
 #include <errno.h>
 
-#include "bus/bus_error.h"
+#include "message/bus_error.h"
 
 struct pending {
     sd_bus_message *message;
@@ -58,4 +58,13 @@ int bus_request(struct swarm *s, sd_bus_message *m, const struct swarm_caller *c
     }
     TAKE_PTR(owned);
     return 1;
+}
+
+struct swarm_request *bus_request_with_options(enum swarm_verb verb)
+{
+    _cleanup_(swarm_request_freep) struct swarm_request *request = swarm_request_new(verb);
+
+    if (request)
+        request->options = calloc(1, sizeof(*request->options));
+    return request && request->options ? TAKE_PTR(request) : NULL;
 }

@@ -5,9 +5,9 @@
 
 #include "basic/memfd.h"
 #include "bus/bus_dict.h"
-#include "bus/bus_error.h"
+#include "message/bus_error.h"
 #include "bus/bus_methods.h"
-#include "bus/bus_options.h"
+#include "message/option.h"
 #include "bus/bus_request.h"
 
 #define KEY_MAX 4096

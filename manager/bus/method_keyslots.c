@@ -4,32 +4,11 @@
 #include <string.h>
 
 #include "bus/bus_dict.h"
-#include "bus/bus_error.h"
+#include "message/bus_error.h"
+#include "message/keyslot_message.h"
 #include "bus/bus_methods.h"
-#include "bus/bus_options.h"
+#include "message/option.h"
 #include "bus/bus_request.h"
-
-static int append_keyslot(sd_bus_message *reply, const struct keyslot *k, const struct keyslot_report *report)
-{
-    int r;
-
-    r = sd_bus_message_open_container(reply, 'a', "{sv}");
-    if (r >= 0)
-        r = dict_i32(reply, "Slot", k->slot);
-    if (r >= 0)
-        r = dict_string(reply, "Kind", k->kind);
-    if (r >= 0)
-        r = dict_u32(reply, "Generation", k->generation);
-    if (r >= 0)
-        r = dict_string(reply, "State", keyslot_state_to_string(k->state));
-    if (r >= 0)
-        r = dict_string(reply, "Binding", k->binding);
-    if (r >= 0)
-        r = dict_u64(reply, "Worked", (uint64_t) report->worked);
-    if (r >= 0)
-        r = dict_string(reply, "Note", report->note);
-    return r < 0 ? r : sd_bus_message_close_container(reply);
-}
 
 static int answer_keyslots(sd_bus_message *reply, const struct swarm_request *request)
 {
@@ -37,7 +16,7 @@ static int answer_keyslots(sd_bus_message *reply, const struct swarm_request *re
 
     r = sd_bus_message_open_container(reply, 'a', "a{sv}");
     for (unsigned i = 0; r >= 0 && i < request->ret_n_keyslots; i++)
-        r = append_keyslot(reply, &request->ret_keyslots[i], &request->ret_reports[i]);
+        r = keyslot_message_append(reply, &request->ret_keyslots[i], &request->ret_reports[i]);
     return r < 0 ? r : sd_bus_message_close_container(reply);
 }
 
@@ -61,11 +40,12 @@ static int reply_no_slot(sd_bus_message *m)
 
 static int answer_test(sd_bus_message *reply, const struct swarm_request *request)
 {
-    return sd_bus_message_append(reply, "a{sv}", 2, "Keyslot", "i", request->ret_keyslots[0].slot, "Kind", "s", request->ret_keyslots[0].kind);
+    return keyslot_message_append_one(reply, &request->ret_keyslots[0], NULL);
 }
 
-static int read_test_option(sd_bus_message *m, const char *key, struct swarm_request *request)
+static int read_test_option(sd_bus_message *m, const char *key, void *data)
 {
+    struct swarm_request *request = data;
     return strcmp(key, "Secret") == 0 ? option_secret(m, &request->key) : -EINVAL;
 }
 
@@ -99,8 +79,9 @@ int method_remove_keyslot(struct swarm *s, sd_bus_message *m, const struct swarm
     return read_slot(slot, request) < 0 ? reply_no_slot(m) : bus_request(s, m, caller, TAKE_PTR(request), NULL);
 }
 
-static int read_refresh_option(sd_bus_message *m, const char *key, struct swarm_request *request)
+static int read_refresh_option(sd_bus_message *m, const char *key, void *data)
 {
+    struct swarm_request *request = data;
     int32_t slot;
     int r;
 
@@ -144,7 +125,7 @@ static int answer_refreshes(sd_bus_message *reply, const struct swarm_request *r
 
 int method_refresh_keyslots(struct swarm *s, sd_bus_message *m, const struct swarm_caller *caller)
 {
-    _cleanup_(swarm_request_freep) struct swarm_request *request = options_request(SWARM_REFRESH_KEYSLOTS);
+    _cleanup_(swarm_request_freep) struct swarm_request *request = bus_request_with_options(SWARM_REFRESH_KEYSLOTS);
     int r;
 
     if (!request)

@@ -7,9 +7,9 @@
 
 #include "basic/memfd.h"
 #include "bus/bus_dict.h"
-#include "bus/bus_error.h"
+#include "message/bus_error.h"
 #include "bus/bus_methods.h"
-#include "bus/bus_options.h"
+#include "message/option.h"
 #include "bus/bus_request.h"
 
 static int answer_join(sd_bus_message *reply, const struct swarm_request *request)
@@ -18,8 +18,9 @@ static int answer_join(sd_bus_message *reply, const struct swarm_request *reques
                                  request->role == PB__ROLE__MANAGER ? "manager" : "worker");
 }
 
-static int read_join_option(sd_bus_message *m, const char *key, struct swarm_request *request)
+static int read_join_option(sd_bus_message *m, const char *key, void *data)
 {
+    struct swarm_request *request = data;
     if (strcmp(key, "AdvertiseAddr") == 0)
         return option_text(m, request->advertise, sizeof(request->advertise));
     if (strcmp(key, "ListenAddr") == 0)
@@ -90,8 +91,9 @@ static int read_labels(sd_bus_message *m, char ***ret)
     return r < 0 ? r : sd_bus_message_exit_container(m);
 }
 
-static int read_update_option(sd_bus_message *m, const char *key, struct swarm_request *request)
+static int read_update_option(sd_bus_message *m, const char *key, void *data)
 {
+    struct swarm_request *request = data;
     if (strcmp(key, "Role") == 0)
         return read_role(m, request);
     if (strcmp(key, "Availability") == 0)

@@ -6,7 +6,7 @@
 
 #include "basic/memfd.h"
 #include "bus/bus_dict.h"
-#include "bus/bus_error.h"
+#include "message/bus_error.h"
 #include "bus/bus_methods.h"
 
 static Pb__Kind kind_of(sd_bus_message *m)

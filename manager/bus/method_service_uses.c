@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "bus/bus_dict.h"
-#include "bus/bus_error.h"
+#include "message/bus_error.h"
 #include "bus/bus_methods.h"
 #include "store/service.h"
 

@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "bus/bus_error.h"
+#include "message/bus_error.h"
 #include "bus/bus_methods.h"
 #include "bus/service_options.h"
 

@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "bus/bus_dict.h"
-#include "bus/bus_error.h"
+#include "message/bus_error.h"
 #include "bus/bus_methods.h"
 
 static unsigned count_managers(const struct store *store)

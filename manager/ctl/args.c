@@ -175,6 +175,8 @@ static int short_options(struct args *a, const char *arg, char **next, bool *ret
 
 static int word(struct args *a, char *text, struct error *e)
 {
+    const char *group;
+
     if (a->command) {
         a->operands[a->n_operands++] = text;
         return STATUS_OK;
@@ -183,8 +185,9 @@ static int word(struct args *a, char *text, struct error *e)
         a->is_set[OPTION_HELP] = a->on[OPTION_HELP] = true;
         return STATUS_OK;
     }
-    if (!a->group && command_is_group(text)) {
-        a->group = text;
+    group = command_group(a->group, text);
+    if (group) {
+        a->group = group;
         return STATUS_OK;
     }
     a->command = command_find(a->group, text);

@@ -9,8 +9,17 @@
 
 #define CALL_SECONDS_MAX 90
 
-/* Calls of org.swarm.Manager1. Functions return STATUS_OK or another exit code with e filled. */
+/* Whom to call. */
+struct service {
+    const char *name, *path; /* of the object and its interface */
+    const char *what, *unit;
+};
+
+extern const struct service service_manager, service_docker;
+
+/* Calls of one service. Functions return STATUS_OK or another exit code with e filled. */
 struct caller {
+    const struct service *service;
     sd_bus *bus;
     bool ask; /* let polkit ask the person at the terminal, or the desktop */
     struct polkit_agent agent;
@@ -18,7 +27,7 @@ struct caller {
 
 #define CALLER_NULL ((struct caller) { .agent = POLKIT_AGENT_NULL })
 
-int caller_open(struct caller *c, bool ask, struct error *e);
+int caller_open(struct caller *c, const struct service *service, bool ask, struct error *e);
 void caller_done(struct caller *c);
 
 /* For what is called again and again: nobody is asked for a password each time. */

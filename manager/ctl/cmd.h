@@ -52,6 +52,11 @@ int cmd_keyslot_add(const struct args *args, struct caller *c, struct error *e);
 int cmd_keyslot_test(const struct args *args, struct caller *c, struct error *e);
 int cmd_keyslot_refresh(const struct args *args, struct caller *c, struct error *e);
 int cmd_keyslot_remove(const struct args *args, struct caller *c, struct error *e);
+int cmd_docker_enroll(const struct args *args, struct caller *c, struct error *e);
+int cmd_docker_status(const struct args *args, struct caller *c, struct error *e);
+int cmd_docker_unlock(const struct args *args, struct caller *c, struct error *e);
+int cmd_docker_forget(const struct args *args, struct caller *c, struct error *e);
+int cmd_docker_keyslot_add(const struct args *args, struct caller *c, struct error *e);
 
 /* Entries AdvertiseAddr and ListenAddr of an open dictionary, where they were given. */
 int cmd_append_addresses(sd_bus_message *m, const struct args *args);

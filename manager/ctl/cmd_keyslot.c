@@ -49,7 +49,7 @@ int cmd_keyslot_list(const struct args *args, struct caller *c, struct error *e)
 static int read_slot(const char *text, int32_t *ret, struct error *e)
 {
     if (text[0] < '0' || text[0] > '9' || text[1] != '\0')
-        return error_set(e, STATUS_USAGE, "keyslots have numbers, which 'swarmctl keyslot ls' shows: there is no \"%s\"", text);
+        return error_set(e, STATUS_USAGE, "keyslots have numbers, which 'keyslot ls' shows: there is no \"%s\"", text);
     *ret = text[0] - '0';
     return STATUS_OK;
 }

@@ -166,7 +166,7 @@ static int print_added(const struct args *args, const json_t *result, struct err
     if (*recovery) {
         output_print("    ");
         output_text(recovery);
-        output_print("\n\nWrite it down and keep it in a safe place: it is not shown again, and opens this\nmanager when nothing else does.\n");
+        output_print("\n\nWrite it down and keep it in a safe place: it is not shown again, and opens this\nlock when nothing else does.\n");
     }
     return STATUS_OK;
 }

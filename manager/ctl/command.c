@@ -52,6 +52,7 @@ const struct command_option command_options[_OPTION_MAX] = {
     [OPTION_MAX_AGE] = { 0, "max-age", "TIME", "How long a node cut off from the managers serves what it has; 0: no limit" },
     [OPTION_OFFLINE] = { 0, "offline", NULL, "Workers keep a sealed copy, for starts without the network" },
     [OPTION_RETRY] = { 0, "retry", NULL, "Go on with a rollout that stopped, first where it failed" },
+    [OPTION_SOCKET] = { 0, "socket", "PATH", "The Engine's Unix socket (/run/docker.sock)" },
     [OPTION_DETACH] = { 'd', "detach", NULL, "Do not wait for the services' units" },
     [OPTION_AUTOMATIC] = { 0, "automatic", NULL, "Only what needs no person's judgement: the keys of Tang servers" },
 };
@@ -143,6 +144,27 @@ const struct command commands[] = {
     { "keyslot", "refresh", NULL, "[SLOT]", 0, 1, OPTIONS(OPTION_CHECK, OPTION_AUTOMATIC, OPTION_QUIET),
       "Bind keyslots anew whose server or TPM has changed", "Fails when a keyslot would not open.", cmd_keyslot_refresh },
     { "keyslot", "rm", "remove", "SLOT", 1, 1, NO_OPTIONS, "Remove a way to unlock this manager", "", cmd_keyslot_remove },
+    { "docker", "enroll", NULL, "", 0, 0, OPTIONS(OPTION_SOCKET), "Keep Docker Engine's unlock key behind a lock",
+      "Asks the Engine for the key, or you if it is locked.", cmd_docker_enroll, .service = &service_docker },
+    { "docker", "status", NULL, "", 0, 0, NO_OPTIONS, "Show what swarm-agent-docker sees and has", "", cmd_docker_status, .service = &service_docker },
+    { "docker", "unlock", NULL, "", 0, 0, NO_OPTIONS, "Unlock Docker Engine",
+      "Takes its unlock key, or a passphrase or recovery key of the lock.", cmd_docker_unlock, .service = &service_docker },
+    { "docker", "forget", NULL, "", 0, 0, NO_OPTIONS, "Forget Docker Engine's unlock key",
+      "The lock goes with all its keyslots.", cmd_docker_forget, .service = &service_docker },
+    { "docker keyslot", "add", NULL, "KIND [URL...]", 1, -1,
+      OPTIONS(OPTION_THRESHOLD, OPTION_THUMBPRINT, OPTION_TRUST_FIRST, OPTION_PCRS, OPTION_QUIET),
+      "Add a way to unlock Docker Engine",
+      "Kinds:\n"
+      "  tang URL...  Tang servers: whenever enough of them answer\n"
+      "  tpm2         this machine's TPM2 chip\n"
+      "  recovery     a key to write down; printed once\n"
+      "  passphrase   asked for at the terminal, or one line of standard input", cmd_docker_keyslot_add, .service = &service_docker },
+    { "docker keyslot", "ls", "list", "", 0, 0, NO_OPTIONS, "List the ways to unlock Docker Engine", "", cmd_keyslot_list,
+      .service = &service_docker },
+    { "docker keyslot", "test", NULL, "SLOT", 1, 1, NO_OPTIONS, "Try whether a keyslot of Docker's lock opens",
+      "Asks for its secret if it has one that people know.", cmd_keyslot_test, .service = &service_docker },
+    { "docker keyslot", "rm", "remove", "SLOT", 1, 1, NO_OPTIONS, "Remove a way to unlock Docker Engine", "", cmd_keyslot_remove,
+      .service = &service_docker },
 };
 const size_t n_commands = ELEMENTSOF(commands);
 
@@ -159,12 +181,22 @@ const struct command *command_find(const char *group, const char *name)
     return NULL;
 }
 
-bool command_is_group(const char *word)
+/* "WORD", or "OUTER WORD". */
+static bool is_group(const char *group, const char *outer, const char *word)
+{
+    size_t n = outer ? strlen(outer) : 0;
+
+    if (!outer)
+        return strcmp(group, word) == 0;
+    return strncmp(group, outer, n) == 0 && group[n] == ' ' && strcmp(group + n + 1, word) == 0;
+}
+
+const char *command_group(const char *outer, const char *word)
 {
     for (size_t i = 0; i < n_commands; i++)
-        if (commands[i].group && strcmp(commands[i].group, word) == 0)
-            return true;
-    return false;
+        if (commands[i].group && is_group(commands[i].group, outer, word))
+            return commands[i].group;
+    return NULL;
 }
 
 size_t command_n_options(const struct command *command)

@@ -54,6 +54,7 @@ enum option {
     OPTION_OFFLINE,
     OPTION_RETRY,
     OPTION_DETACH,
+    OPTION_SOCKET,
     _OPTION_MAX,
     OPTION_NONE = _OPTION_MAX,
 };
@@ -83,7 +84,8 @@ struct command {
     const char *summary;
     const char *text; /* the rest of the help, or "" */
     int (*run)(const struct args *args, struct caller *c, struct error *e);
-    const struct object_kind *kind; /* for those of secret and config */
+    const struct object_kind *kind;  /* for those of secret and config */
+    const struct service *service; /* NULL: the manager */
 };
 
 extern const struct command commands[];
@@ -91,6 +93,7 @@ extern const size_t n_commands;
 
 /* By group (or NULL) and name or alias; NULL when there is none. */
 const struct command *command_find(const char *group, const char *name);
-bool command_is_group(const char *word);
+/* The group that a word begins, within another one or NULL; NULL when there is none. */
+const char *command_group(const char *outer, const char *word);
 
 size_t command_n_options(const struct command *command);

@@ -9,6 +9,7 @@
 #include "basic/cleanup.h"
 
 #define PRIVATE "unix:path=/run/swarm-manager/private"
+#define DOCKER "unix:path=/run/swarm-agent/docker"
 
 static uint64_t now_usec(void)
 {
@@ -39,14 +40,14 @@ static int wait_ready(sd_bus *bus)
     return 0;
 }
 
-int connect_private(sd_bus **ret)
+static int connect_at(const char *address, sd_bus **ret)
 {
     _cleanup_(sd_bus_close_unrefp) sd_bus *bus = NULL;
     int r;
 
     r = sd_bus_new(&bus);
     if (r >= 0)
-        r = sd_bus_set_address(bus, PRIVATE);
+        r = sd_bus_set_address(bus, address);
     if (r >= 0)
         r = sd_bus_negotiate_fds(bus, 1);
     if (r >= 0)
@@ -57,6 +58,16 @@ int connect_private(sd_bus **ret)
         return r;
     *ret = TAKE_PTR(bus);
     return 0;
+}
+
+int connect_private(sd_bus **ret)
+{
+    return connect_at(PRIVATE, ret);
+}
+
+int connect_docker(sd_bus **ret)
+{
+    return connect_at(DOCKER, ret);
 }
 
 static bool is_bus_meant(void)

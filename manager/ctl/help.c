@@ -42,14 +42,18 @@ static void print_command(const struct command *k)
 
 static void print_list(const char *group)
 {
+    const size_t n = group ? strlen(group) : 0;
+
     for (size_t i = 0; i < n_commands; i++) {
         const struct command *k = &commands[i];
+        const char *within;
         char name[64];
 
-        if (group && (!k->group || strcmp(k->group, group) != 0))
+        if (group && (!k->group || strncmp(k->group, group, n) != 0 || (k->group[n] != '\0' && k->group[n] != ' ')))
             continue;
-        (void) snprintf(name, sizeof(name), "%s%s%s", k->group && !group ? k->group : "", k->group && !group ? " " : "", k->name);
-        output_print("  %-16s  %s\n", name, k->summary);
+        within = !k->group ? "" : !group ? k->group : k->group[n] == ' ' ? k->group + n + 1 : "";
+        (void) snprintf(name, sizeof(name), "%s%s%s", within, *within ? " " : "", k->name);
+        output_print("  %-19s  %s\n", name, k->summary);
     }
 }
 

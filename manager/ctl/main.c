@@ -39,7 +39,7 @@ static int run(const struct args *args, struct error *e)
     else if (args->on[OPTION_VERSION])
         output_print("swarmctl %s\n", PROJECT_VERSION);
     else {
-        r = caller_open(&caller, !args->on[OPTION_NO_ASK_PASSWORD], e);
+        r = caller_open(&caller, args->command->service ? args->command->service : &service_manager, !args->on[OPTION_NO_ASK_PASSWORD], e);
         if (r == STATUS_OK)
             r = args->command->run(args, &caller, e);
         if (r != STATUS_OK) {

@@ -20,16 +20,18 @@ _swarmctl_complete() {
         case $word in
             -l|--label|--advertise-addr|--listen-addr|--threshold|--thumbprint|--pcrs|--device|--token-uri|--token|--old-key-expires|\
             --role|--availability|--label-add|--label-rm|--unit|--constraint|--constraint-add|--constraint-rm|--secret|--secret-add|\
-            --secret-rm|--config|--config-add|--config-rm|--on-update|--parallelism|--max-age)
+            --secret-rm|--config|--config-add|--config-rm|--on-update|--parallelism|--max-age|--socket)
                 ((++i)); [[ ${COMP_WORDS[i]} == = ]] && ((++i)); continue ;;
             -?*|=) continue ;;
         esac
         if [[ -n $command ]]; then
             # in "--autolock=true" bash parts the value off
             [[ ${COMP_WORDS[i-1]} == = ]] || ((++operands))
+        elif [[ "$group $word" == 'docker keyslot' ]]; then
+            group+=" $word"
         elif [[ -n $group ]]; then
             command=$word
-        elif [[ $word == @(secret|config|service|node|keyslot) ]]; then
+        elif [[ $word == @(secret|config|service|node|keyslot|docker) ]]; then
             group=$word
         elif [[ $word != help ]]; then
             command=$word
@@ -49,6 +51,7 @@ _swarmctl_complete() {
         --on-update) COMPREPLY=($(compgen -W 'restart reload none' -- "$cur")); return ;;
         --role) COMPREPLY=($(compgen -W 'worker manager' -- "$cur")); return ;;
         --availability) COMPREPLY=($(compgen -W 'active pause drain' -- "$cur")); return ;;
+        --socket) COMPREPLY=($(compgen -f -- "${cur:-/run/}")); return ;;
         --device) COMPREPLY=($(compgen -f -- "${cur:-/dev/hidraw}")); return ;;
     esac
     if [[ ${COMP_WORDS[COMP_CWORD]} == = || ${COMP_WORDS[COMP_CWORD-1]} == = ]]; then
@@ -57,7 +60,7 @@ _swarmctl_complete() {
     fi
 
     case "$group $command" in
-        ' ')         words='init join unlock unlock-key update join-token leave info ca backup restore secret config service node keyslot help'
+        ' ')         words='init join unlock unlock-key update join-token leave info ca backup restore secret config service node keyslot docker help'
                      global+=' --version' ;;
         ' init')     global+=' --advertise-addr --autolock --force-new-cluster --listen-addr' ;;
         ' join')     global+=' --advertise-addr --listen-addr --token' ;;
@@ -80,6 +83,14 @@ _swarmctl_complete() {
         'service ')  words='create ls inspect ps update enable disable rm' ;;
         'node ')     words='ls inspect promote demote rm update' ;;
         'keyslot ')  words='add ls test refresh rm' ;;
+        'docker ')   words='enroll status unlock forget keyslot' ;;
+        'docker enroll') global+=' --socket' ;;
+        'docker keyslot ') words='add ls test rm' ;;
+        'docker keyslot add')
+                     global+=' --threshold --thumbprint --trust-first --pcrs --quiet'
+                     ((operands == 0)) && words='tang tpm2 recovery passphrase' ;;
+        'docker keyslot test'|'docker keyslot rm'|'docker keyslot remove')
+                     [[ $cur == -* || $operands -gt 0 ]] || words=$(_swarmctl_names docker keyslot | awk 'NR > 1 { print $1 }') ;;
         'keyslot add')
                      global+=' --threshold --thumbprint --trust-first --pcrs --device --token-uri --quiet'
                      ((operands == 0)) && words='tang tpm2 recovery passphrase fido2 pkcs11' ;;

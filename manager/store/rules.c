@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "store/store.h"
-#include "store/utf8.h"
+#include "basic/utf8.h"
 
 static bool is_letter_or_digit(char c)
 {

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "basic/cleanup.h"
-#include "store/utf8.h"
+#include "basic/utf8.h"
 
 #define LABEL_PREFIX "node.labels."
 

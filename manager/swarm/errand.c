@@ -8,7 +8,7 @@
 #include "basic/file.h"
 #include "exchange/exchange.h"
 #include "swarm/swarm_private.h"
-#include "swarm/text.h"
+#include "basic/text.h"
 
 #define SLICE_MS 100 /* how long a closing manager may have to wait for this thread */
 #define QUEUE_TRIES 50 /* others may fill the queue for a moment */
@@ -90,8 +90,15 @@ int errand_exchange_on(struct lifecycle *thread, struct swarm *s, const char *he
     return r == -EOPNOTSUPP ? -ENOSYS : r; /* the former says that there is no lock */
 }
 
-int errand_exchange(struct swarm *s, const char *helper, char operation, const void *body, size_t size, unsigned timeout_ms,
+static int exchange(void *data, const char *helper, char operation, const void *body, size_t size, unsigned timeout_ms,
                     struct secret *ret_body, struct error *e)
 {
+    struct swarm *s = data;
+
     return errand_exchange_on(s->errands, s, helper, operation, body, size, timeout_ms, ret_body, e);
+}
+
+struct method_helpers errand_helpers(struct swarm *s)
+{
+    return (struct method_helpers) { exchange, s };
 }

@@ -3,7 +3,7 @@
 #include <errno.h>
 
 #include "swarm/swarm_private.h"
-#include "swarm/text.h"
+#include "basic/text.h"
 
 static struct swarm_request *request_for(const struct swarm_request *r, enum swarm_verb verb, int slot)
 {

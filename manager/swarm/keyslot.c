@@ -4,9 +4,9 @@
 #include <string.h>
 
 #include "keys/binding.h"
-#include "swarm/keyslot_record.h"
+#include "method/keyslot_record.h"
 #include "swarm/swarm_private.h"
-#include "swarm/text.h"
+#include "basic/text.h"
 
 int keyslot_error_no_lock(struct error *e)
 {

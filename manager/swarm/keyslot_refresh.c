@@ -5,7 +5,7 @@
 
 #include "keys/binding.h"
 #include "swarm/swarm_private.h"
-#include "swarm/text.h"
+#include "basic/text.h"
 
 static const char *const result_names[] = {
     [KEYSLOT_CURRENT] = "current", [KEYSLOT_REFRESHED] = "refreshed", [KEYSLOT_ROTATED] = "rotated",
@@ -25,7 +25,7 @@ static int refresh_tpm2(struct swarm *s, struct swarm_request *r, const char *to
     struct error e = { "" };
     char pcrs[KEYSLOT_PCRS_MAX];
     struct keyslot proven;
-    int result = method_open(s, f->slot, &passphrase, &e);
+    int result = method_open(errand_helpers(s), f->slot, &passphrase, &e);
 
     if (result == 0) {
         f->result = KEYSLOT_CURRENT;
@@ -36,7 +36,7 @@ static int refresh_tpm2(struct swarm *s, struct swarm_request *r, const char *to
         if (result < 0)
             (void) error_set(&e, result, "it was made with options that only systemd-cryptenroll knows: enroll it anew with that");
         else
-            result = method_tpm2(s, pcrs, ret, &e);
+            result = method_tpm2(errand_helpers(s), pcrs, ret, &e);
         if (result == 0)
             f->result = KEYSLOT_REFRESHED;
     }
@@ -65,7 +65,7 @@ static void refresh_slot(struct swarm *s, struct swarm_request *r, const struct 
     f->result = KEYSLOT_FAILED;
     result = errand_token(s, r, slot->slot, &token);
     if (result == 0)
-        result = strcmp(slot->kind, "tpm2") == 0 ? refresh_tpm2(s, r, token, f, &m) : method_check_tang(s, token, r->options->check, f, &m);
+        result = strcmp(slot->kind, "tpm2") == 0 ? refresh_tpm2(s, r, token, f, &m) : method_check_tang(errand_helpers(s), token, r->options->check, f, &m);
     if (result == 0 && f->result == KEYSLOT_REFRESHED) {
         result = errand_insert(s, r, &m, STRETCH_KEY, slot->slot, &made, &e);
         f->new_slot = result == 0 ? made.slot : -1;

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "swarm/rekey.h"
-#include "swarm/text.h"
+#include "basic/text.h"
 
 #define ASK_SECONDS 60 /* all of them together; one that was asked by then may take its own time */
 #define PAUSE_FIRST_MS 2000U

@@ -6,7 +6,7 @@
 
 #include "keys/binding.h"
 #include "swarm/rekey.h"
-#include "swarm/text.h"
+#include "basic/text.h"
 
 static int carry_tpm2(struct swarm *s, const struct keyslot *slot, const char *token, struct method *ret, struct error *e)
 {
@@ -16,8 +16,8 @@ static int carry_tpm2(struct swarm *s, const struct keyslot *slot, const char *t
 
     if (r < 0)
         return error_set(e, r, "it was made with options that only systemd-cryptenroll knows");
-    r = method_open(s, slot->slot, &passphrase, e);
-    return r < 0 ? r : method_tpm2(s, pcrs, ret, e);
+    r = method_open(errand_helpers(s), slot->slot, &passphrase, e);
+    return r < 0 ? r : method_tpm2(errand_helpers(s), pcrs, ret, e);
 }
 
 static const char *no_way(const char *kind)
@@ -44,7 +44,7 @@ void rekey_carry(struct swarm *s, struct swarm_request *r, const struct keyslot 
     if (result < 0)
         (void) error_set(&e, 0, "%s", r->error.text);
     else
-        result = is_tang ? method_rebind_tang(s, token, &ret->method, &e) : carry_tpm2(s, slot, token, &ret->method, &e);
+        result = is_tang ? method_rebind_tang(errand_helpers(s), token, &ret->method, &e) : carry_tpm2(s, slot, token, &ret->method, &e);
     r->error.text[0] = '\0';
     if (result < 0)
         text_copy(ret->why, sizeof(ret->why), e.text[0] ? e.text : strerror(-result));

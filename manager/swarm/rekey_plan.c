@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "swarm/rekey.h"
-#include "swarm/text.h"
+#include "basic/text.h"
 
 void rekey_plan_done(struct rekey_plan *plan)
 {

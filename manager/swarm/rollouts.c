@@ -7,7 +7,7 @@
 #include "store/command.h"
 #include "store/erasing_allocator.h"
 #include "swarm/rollouts_next.h"
-#include "swarm/text.h"
+#include "basic/text.h"
 #include "swarm/units.h"
 
 #define WATCHES_MAX STORE_NODES_MAX

@@ -7,7 +7,7 @@
 
 #include "basic/error.h"
 #include "basic/secret.h"
-#include "keys/keyslots.h"
+#include "method/method.h"
 #include "store/store.h"
 
 /* What a manager is and does: its state, and the operations that the faces (D-Bus, prompt) offer. All calls are for the loop's thread. */
@@ -137,46 +137,7 @@ enum swarm_verb {
     _SWARM_VERB_MAX,
 };
 
-#define KEYSLOT_SERVERS_MAX 16
-#define KEYSLOT_URL_MAX 256
-#define KEYSLOT_THUMBPRINT_MAX 64 /* base64url of a SHA-256 has 43 digits */
-#define KEYSLOT_PCRS_MAX 64
-#define KEYSLOT_NOTE_MAX 160
-
-/* What a new keyslot is to be, or which ones to refresh. */
-struct keyslot_options {
-    char kind[KEYSLOT_KIND_MAX]; /* tang, tpm2, recovery, passphrase */
-    unsigned n_urls, threshold, n_thumbprints;
-    char urls[KEYSLOT_SERVERS_MAX][KEYSLOT_URL_MAX];
-    char thumbprints[KEYSLOT_SERVERS_MAX][KEYSLOT_THUMBPRINT_MAX]; /* each server must have a signing key among these */
-    bool trust_first;
-    char pcrs[KEYSLOT_PCRS_MAX]; /* as systemd-cryptenroll's --tpm2-pcrs=; "": its default */
-    bool check;     /* refresh: only look */
-    bool automatic; /* refresh: only what needs no person's judgement, which is Tang */
-};
-
-/* What is known of a keyslot beside the lock itself. */
-struct keyslot_report {
-    int64_t worked; /* microseconds since 1970 when it last unlocked or was proven; 0: never */
-    char note[KEYSLOT_NOTE_MAX];
-};
-
-enum keyslot_result {
-    KEYSLOT_CURRENT,
-    KEYSLOT_REFRESHED,
-    KEYSLOT_ROTATED, /* would be refreshed */
-    KEYSLOT_FAILED,
-    KEYSLOT_SKIPPED,
-};
-
 const char *keyslot_result_to_string(enum keyslot_result result);
-
-struct keyslot_refresh {
-    int slot, new_slot; /* new_slot: -1 unless refreshed */
-    char kind[KEYSLOT_KIND_MAX];
-    enum keyslot_result result;
-    char text[ERROR_TEXT_MAX];
-};
 
 #define SWARM_ADDRESS_MAX 272 /* a DNS name, a colon, a port */
 

@@ -257,11 +257,9 @@ int keyslot_error_no_lock(struct error *e);
 /* ---- errand.c: errands' thread */
 /* Submits a request like r's caller would, waits for its end, and leaves it to the caller of this. */
 int errand_request(struct swarm *s, struct swarm_request *request, struct error *e);
-/* One exchange with a helper; ends early, -ECANCELED, when the swarm is closed. Errors as in exchange/exchange.h, but -EHOSTUNREACH when there
- * is no helper, and -ENOSYS when it knows no way. */
-int errand_exchange(struct swarm *s, const char *helper, char operation, const void *body, size_t size, unsigned timeout_ms,
-                    struct secret *ret_body, struct error *e);
-/* The same on another thread. */
+/* For what waits for helpers there; ends early, -ECANCELED, when the swarm is closed. */
+struct method_helpers errand_helpers(struct swarm *s);
+/* One exchange with a helper on any thread, as struct method_helpers has it. */
 int errand_exchange_on(struct lifecycle *thread, struct swarm *s, const char *helper, char operation, const void *body, size_t size,
                        unsigned timeout_ms, struct secret *ret_body, struct error *e);
 
@@ -271,30 +269,10 @@ int errand_list(struct swarm *s, struct swarm_request *r, bool while_locked, str
 int errand_token(struct swarm *s, struct swarm_request *r, int slot, char **ret);
 int errand_prove(struct swarm *s, struct swarm_request *r, int slot, struct secret *passphrase, struct keyslot *ret);
 /* Takes m's parts. replaces: -1, or the slot that goes once the new one opens. */
-struct method;
 int errand_insert(struct swarm *s, struct swarm_request *r, struct method *m, enum keyslot_stretch stretch, int replaces, struct keyslot *ret,
                   struct error *e);
 /* What a check found, "" for nothing. */
 void errand_note(struct swarm *s, struct swarm_request *r, int slot, const char *text);
-
-/* ---- method.c: errands' thread. A token and the passphrase that its method gives back, which was proven. */
-struct method {
-    char *token; /* from malloc */
-    struct secret passphrase;
-};
-#define METHOD_NULL ((struct method) { NULL, SECRET_NULL })
-void method_done(struct method *m);
-int method_tang(struct swarm *s, const struct keyslot_options *options, struct method *ret, struct error *e);
-/* pcrs: NULL for systemd-cryptenroll's default, "" for none. */
-int method_tpm2(struct swarm *s, const char *pcrs, struct method *ret, struct error *e);
-int method_advertisement(struct swarm *s, const char *url, struct swarm_request *r, struct error *e);
-/* From the keyslot's own method, by way of swarm-open. */
-int method_open(struct swarm *s, int slot, struct secret *ret_passphrase, struct error *e);
-/* For a clevis token: a new method for the same servers, with the keys that they have now if a known one vouches for them. -EKEYREJECTED when
- * one cannot be trusted, or none answers. */
-int method_rebind_tang(struct swarm *s, const char *token, struct method *ret, struct error *e);
-/* For a clevis token: what its servers say, and if one has rotated, a new method. */
-int method_check_tang(struct swarm *s, const char *token, bool only_look, struct keyslot_refresh *ret, struct method *ret_method);
 
 /* ---- the verbs: lifecycle thread */
 int verb_init(struct swarm *s, struct swarm_request *r);

@@ -7,7 +7,7 @@
 
 #include "basic/cleanup.h"
 #include "exchange/exchange.h"
-#include "swarm/text.h"
+#include "basic/text.h"
 #include "unit_name/unit_name.h"
 #include "units/units_protocol.h"
 

@@ -12,6 +12,7 @@ PACKAGES=(
     swtpm swtpm-tools tpm2-tools libtss2-tcti-swtpm0t64 libtss2-tcti-device0t64
     libtss2-esys-3.0.2-0t64 libtss2-rc0t64 libtss2-mu-4.0.1-0t64
     nginx-light postgresql-17 systemd-container
+    docker.io docker-cli
     gdb strace libfaketime python3 python3-pexpect bash-completion less man-db
 )
 # Cost boot time or wake up during measurements, and do nothing for the tests.
@@ -96,7 +97,7 @@ prepare_template() {
         done
     } >"$root/etc/hosts"
     in_chroot "$root" systemctl --quiet mask "${MASKED_UNITS[@]}"
-    in_chroot "$root" systemctl --quiet disable tangd.socket nginx.service postgresql.service
+    in_chroot "$root" systemctl --quiet disable tangd.socket nginx.service postgresql.service docker.socket docker.service containerd.service
     in_chroot "$root" pg_dropcluster 17 main
     in_chroot "$root" passwd --quiet --delete root
     mkdir -p "$root/var/log/journal" "$root"/etc/systemd/{journald.conf.d,system/console-getty.service.d}

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "store/utf8.h"
+#include "basic/utf8.h"
 #include "swarm/units_json.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -101,7 +101,7 @@ freed() {
     [ -n "$tunables" ] || fail "swarm-manager.service sets no tunables"
     env -u GLIBC_TUNABLES -u MALLOC_PERTURB_ "$argument" && fail "the check finds nothing without the tunables either"
     env "$tunables" "$argument" || fail "$tunables leaves freed memory as it was"
-    for helper in swarm-agent swarm-ask swarm-clevis@ swarm-open@ swarm-seal@ swarm-token@ swarm-units@ swarm-unlock@; do
+    for helper in swarm-agent swarm-agent-docker swarm-ask swarm-clevis@ swarm-open@ swarm-seal@ swarm-token@ swarm-units@ swarm-unlock@; do
         grep -qE "^Environment=(.* )?$tunables\$" "$units/$helper.service" || fail "$helper.service has other tunables"
     done
 }

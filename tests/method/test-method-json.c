@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "swarm/method_json.h"
+#include "method/method_json.h"
 
 #include <errno.h>
 
 #include "basic/cleanup.h"
-#include "swarm/text.h"
+#include "basic/text.h"
 #include "test.h"
 
 static struct secret body_of(const char *text)

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Methods that give a keyslot's passphrase back without a person, made and proven by the helpers that know them. */
 #include <errno.h>
 #include <sodium.h>
 #include <string.h>
 
 #include "exchange/exchange.h"
-#include "swarm/method_json.h"
-#include "swarm/swarm_private.h"
-#include "swarm/text.h"
+#include "method/method.h"
+#include "method/method_json.h"
+#include "basic/text.h"
 
 #define UNLOCK_HELPER "unlock.sock"
 #define TOKEN_HELPER "token.sock"
@@ -74,7 +73,7 @@ static int same(const struct secret *a, const struct secret *b)
 }
 
 /* A new passphrase under the pin; its servers have given it back once. */
-static int seal(struct swarm *s, const char *pin, struct method *ret, struct error *e)
+static int seal(struct method_helpers h, const char *pin, struct method *ret, struct error *e)
 {
     _cleanup_(secret_done) struct secret body = SECRET_NULL, jwe = SECRET_NULL, back = SECRET_NULL;
     _cleanup_(method_done) struct method m = METHOD_NULL;
@@ -84,9 +83,9 @@ static int seal(struct swarm *s, const char *pin, struct method *ret, struct err
         r = join(pin, &m.passphrase, &body);
     if (r < 0)
         return error_set(e, r, "the request to the helper cannot be made: %s", strerror(-r));
-    r = errand_exchange(s, UNLOCK_HELPER, 'e', body.data, body.size, EXCHANGE_MS, &jwe, e);
+    r = h.exchange(h.data, UNLOCK_HELPER, 'e', body.data, body.size, EXCHANGE_MS, &jwe, e);
     if (r == 0)
-        r = errand_exchange(s, UNLOCK_HELPER, 'd', jwe.data, jwe.size, EXCHANGE_MS, &back, e);
+        r = h.exchange(h.data, UNLOCK_HELPER, 'd', jwe.data, jwe.size, EXCHANGE_MS, &back, e);
     if (r < 0)
         return r;
     if (!same(&back, &m.passphrase))
@@ -108,10 +107,10 @@ static int is_trusted(const struct keyslot_options *options, const struct method
     return options->n_thumbprints == 0 && options->trust_first;
 }
 
-static int fetch(struct swarm *s, const char *url, struct method_advertisement *ret, struct error *e)
+static int fetch(struct method_helpers h, const char *url, struct method_advertisement *ret, struct error *e)
 {
     _cleanup_(secret_done) struct secret body = SECRET_NULL;
-    int r = errand_exchange(s, UNLOCK_HELPER, 'a', url, strlen(url), EXCHANGE_MS, &body, e);
+    int r = h.exchange(h.data, UNLOCK_HELPER, 'a', url, strlen(url), EXCHANGE_MS, &body, e);
 
     if (r < 0)
         return r;
@@ -119,22 +118,22 @@ static int fetch(struct swarm *s, const char *url, struct method_advertisement *
     return r < 0 ? error_set(e, r, "the helper's reply has no valid form") : 0;
 }
 
-int method_advertisement(struct swarm *s, const char *url, struct swarm_request *r, struct error *e)
+int method_advertisement(struct method_helpers h, const char *url, char ret_thumbprints[static KEYSLOT_SERVERS_MAX][KEYSLOT_THUMBPRINT_MAX],
+                         struct error *e)
 {
     _cleanup_(method_advertisement_done) struct method_advertisement a = { NULL };
-    int result = fetch(s, url, &a, e);
+    int r = fetch(h, url, &a, e);
 
-    if (result < 0)
-        return result;
-    r->ret_n_thumbprints = a.n_thumbprints;
-    memcpy(r->ret_thumbprints, a.thumbprints, sizeof(a.thumbprints));
-    return 0;
+    if (r < 0)
+        return r;
+    memcpy(ret_thumbprints, a.thumbprints, sizeof(a.thumbprints));
+    return (int) a.n_thumbprints;
 }
 
-static int add_server(struct swarm *s, const struct keyslot_options *options, const char *url, struct method_pin *pin, struct error *e)
+static int add_server(struct method_helpers h, const struct keyslot_options *options, const char *url, struct method_pin *pin, struct error *e)
 {
     _cleanup_(method_advertisement_done) struct method_advertisement a = { NULL };
-    int r = fetch(s, url, &a, e);
+    int r = fetch(h, url, &a, e);
 
     if (r < 0)
         return r;
@@ -158,20 +157,20 @@ static int check_options(const struct keyslot_options *options, struct error *e)
     return 0;
 }
 
-int method_tang(struct swarm *s, const struct keyslot_options *options, struct method *ret, struct error *e)
+int method_tang(struct method_helpers h, const struct keyslot_options *options, struct method *ret, struct error *e)
 {
     _cleanup_(method_pin_done) struct method_pin pin = { NULL };
     _cleanup_free_ char *text = NULL;
     int r = check_options(options, e);
 
     for (unsigned i = 0; i < options->n_urls && r == 0; i++)
-        r = add_server(s, options, options->urls[i], &pin, e);
+        r = add_server(h, options, options->urls[i], &pin, e);
     if (r == 0)
         r = method_pin_text(&pin, options->threshold, &text);
-    return r < 0 ? r : seal(s, text, ret, e);
+    return r < 0 ? r : seal(h, text, ret, e);
 }
 
-int method_tpm2(struct swarm *s, const char *pcrs, struct method *ret, struct error *e)
+int method_tpm2(struct method_helpers h, const char *pcrs, struct method *ret, struct error *e)
 {
     _cleanup_(secret_done) struct secret body = SECRET_NULL;
     _cleanup_(method_done) struct method m = METHOD_NULL;
@@ -179,7 +178,7 @@ int method_tpm2(struct swarm *s, const char *pcrs, struct method *ret, struct er
     int r = method_json_enroll("tpm2", pcrs, &request);
 
     if (r == 0)
-        r = errand_exchange(s, TOKEN_HELPER, 'e', request, strlen(request), 2 * EXCHANGE_MS, &body, e);
+        r = h.exchange(h.data, TOKEN_HELPER, 'e', request, strlen(request), 2 * EXCHANGE_MS, &body, e);
     if (r == 0)
         r = split(&body, &m.token, &m.passphrase);
     if (r < 0)
@@ -191,7 +190,7 @@ int method_tpm2(struct swarm *s, const char *pcrs, struct method *ret, struct er
     return 0;
 }
 
-int method_open(struct swarm *s, int slot, struct secret *ret_passphrase, struct error *e)
+int method_open(struct method_helpers h, int slot, struct secret *ret_passphrase, struct error *e)
 {
     _cleanup_(secret_done) struct secret body = SECRET_NULL, passphrase = SECRET_NULL;
     unsigned char mask[4] = { 0 };
@@ -199,7 +198,7 @@ int method_open(struct swarm *s, int slot, struct secret *ret_passphrase, struct
     int r;
 
     mask[slot / 8] = (unsigned char) (1U << slot % 8);
-    r = errand_exchange(s, OPEN_HELPER, 'o', mask, sizeof(mask), EXCHANGE_MS, &body, e);
+    r = h.exchange(h.data, OPEN_HELPER, 'o', mask, sizeof(mask), EXCHANGE_MS, &body, e);
     if (r == 0)
         r = split(&body, &head, &passphrase);
     if (r == 0)
@@ -209,7 +208,7 @@ int method_open(struct swarm *s, int slot, struct secret *ret_passphrase, struct
     return r;
 }
 
-int method_rebind_tang(struct swarm *s, const char *token, struct method *ret, struct error *e)
+int method_rebind_tang(struct method_helpers h, const char *token, struct method *ret, struct error *e)
 {
     _cleanup_(secret_done) struct secret body = SECRET_NULL;
     _cleanup_free_ char *jwe = NULL, *pin = NULL;
@@ -218,17 +217,17 @@ int method_rebind_tang(struct swarm *s, const char *token, struct method *ret, s
     int r = method_json_jwe(token, &jwe);
 
     if (r == 0)
-        r = errand_exchange(s, UNLOCK_HELPER, 'c', jwe, strlen(jwe), EXCHANGE_MS, &body, e);
+        r = h.exchange(h.data, UNLOCK_HELPER, 'c', jwe, strlen(jwe), EXCHANGE_MS, &body, e);
     if (r == 0)
         r = method_json_check(&body, &found, text, sizeof(text), &pin);
     if (r < 0)
         return r;
     if (found == KEYSLOT_FAILED)
         return error_set(e, -EKEYREJECTED, "%s", text);
-    return seal(s, pin, ret, e);
+    return seal(h, pin, ret, e);
 }
 
-int method_check_tang(struct swarm *s, const char *token, bool only_look, struct keyslot_refresh *ret, struct method *ret_method)
+int method_check_tang(struct method_helpers h, const char *token, bool only_look, struct keyslot_refresh *ret, struct method *ret_method)
 {
     _cleanup_(secret_done) struct secret body = SECRET_NULL;
     _cleanup_free_ char *jwe = NULL, *pin = NULL;
@@ -236,11 +235,11 @@ int method_check_tang(struct swarm *s, const char *token, bool only_look, struct
     int r = method_json_jwe(token, &jwe);
 
     if (r == 0)
-        r = errand_exchange(s, UNLOCK_HELPER, 'c', jwe, strlen(jwe), EXCHANGE_MS, &body, &e);
+        r = h.exchange(h.data, UNLOCK_HELPER, 'c', jwe, strlen(jwe), EXCHANGE_MS, &body, &e);
     if (r == 0)
         r = method_json_check(&body, &ret->result, ret->text, sizeof(ret->text), &pin);
     if (r == 0 && ret->result == KEYSLOT_ROTATED && !only_look) {
-        r = seal(s, pin, ret_method, &e);
+        r = seal(h, pin, ret_method, &e);
         if (r == 0)
             ret->result = KEYSLOT_REFRESHED;
     }

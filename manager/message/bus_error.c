@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "bus/bus_error.h"
+#include "message/bus_error.h"
 
 #include <errno.h>
 #include <string.h>
 
-#include "swarm/text.h"
+#include "basic/text.h"
 
 #define NAME(n) "org.swarm.Error." n
 

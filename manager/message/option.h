@@ -4,20 +4,17 @@
 #include <stdbool.h>
 #include <systemd/sd-bus.h>
 
-#include "swarm/swarm.h"
+#include "method/method.h"
 
 /* Dictionaries that callers send. */
 
 #define OPTION_SECRET_MAX 1024
 
-/* With options to fill; NULL without memory. */
-struct swarm_request *options_request(enum swarm_verb verb);
-
 /* Reads the value of one entry; -EINVAL for a key that the method does not know. */
-typedef int (*options_reader)(sd_bus_message *m, const char *key, struct swarm_request *request);
+typedef int (*options_reader)(sd_bus_message *m, const char *key, void *data);
 
 /* The next value of m, an a{sv}. A negative errno when something in it is not as it has to be. */
-int options_read(sd_bus_message *m, options_reader read, struct swarm_request *request);
+int options_read(sd_bus_message *m, options_reader read, void *data);
 
 /* The values: a text of 1 to size - 1 bytes; up to KEYSLOT_SERVERS_MAX of them, each in size bytes of ret; a flag; a secret of 1 to
  * OPTION_SECRET_MAX bytes in a sealed memfd. */

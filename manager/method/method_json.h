@@ -3,7 +3,7 @@
 
 #include <jansson.h>
 
-#include "swarm/swarm.h"
+#include "method/method.h"
 
 /* The bodies that helpers take and give (docs/FORMATS.md "The helpers' sockets"). Texts come from malloc; -EPROTO for a body without its form. */
 

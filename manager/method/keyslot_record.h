@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include "swarm/swarm.h"
+#include "method/method.h"
 
 /* What is known of the keyslots beside the lock (docs/FORMATS.md "keyslots.json"): told apart by the digest of their area, so that a record is
  * never taken for that of a later keyslot with the same number. It helps people only: a missing or damaged file is an empty one. */

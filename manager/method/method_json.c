@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "swarm/method_json.h"
+#include "method/method_json.h"
 
 #include <errno.h>
 #include <string.h>
 
 #include "basic/cleanup.h"
-#include "swarm/text.h"
+#include "basic/text.h"
 
 static json_t *parse(const struct secret *body)
 {

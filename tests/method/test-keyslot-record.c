@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "swarm/keyslot_record.h"
+#include "method/keyslot_record.h"
 
 #include <errno.h>
 #include <sys/stat.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "swarm/text.h"
+#include "basic/text.h"
 
 #include <string.h>
 
-#include "store/utf8.h"
+#include "basic/utf8.h"
 
 #define SEQUENCE_MAX 4
 

@@ -1,19 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "bus/bus_options.h"
+#include "message/option.h"
 
 #include <errno.h>
 #include <string.h>
 
 #include "basic/memfd.h"
-
-struct swarm_request *options_request(enum swarm_verb verb)
-{
-    _cleanup_(swarm_request_freep) struct swarm_request *request = swarm_request_new(verb);
-
-    if (request)
-        request->options = calloc(1, sizeof(*request->options));
-    return request && request->options ? TAKE_PTR(request) : NULL;
-}
 
 int option_take_text(const char *text, char *ret, size_t size)
 {
@@ -69,7 +60,7 @@ int option_secret(sd_bus_message *m, struct secret *ret)
     return r >= 0 && ret->size == 0 ? -EINVAL : r;
 }
 
-int options_read(sd_bus_message *m, options_reader read, struct swarm_request *request)
+int options_read(sd_bus_message *m, options_reader read, void *data)
 {
     const char *key;
     int r;
@@ -78,7 +69,7 @@ int options_read(sd_bus_message *m, options_reader read, struct swarm_request *r
     while (r >= 0 && (r = sd_bus_message_enter_container(m, 'e', "sv")) > 0) {
         r = sd_bus_message_read(m, "s", &key);
         if (r >= 0)
-            r = read(m, key, request);
+            r = read(m, key, data);
         if (r >= 0)
             r = sd_bus_message_exit_container(m);
     }

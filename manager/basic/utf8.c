@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "store/utf8.h"
+#include "basic/utf8.h"
 
 #include <stdint.h>
 

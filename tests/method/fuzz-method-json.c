@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "basic/cleanup.h"
-#include "store/utf8.h"
-#include "swarm/method_json.h"
+#include "basic/utf8.h"
+#include "method/method_json.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

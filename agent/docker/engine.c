@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "docker/engine.h"
+
+#include <curl/curl.h>
+#include <errno.h>
+#include <jansson.h>
+#include <string.h>
+
+#include "basic/text.h"
+#include "keys/unlock_key.h"
+
+#define CONNECT_MS 2000
+#define KEY_REPLY_MAX 4096
+
+struct engine {
+    char socket[ENGINE_SOCKET_MAX];
+    const volatile sig_atomic_t *stop;
+    CURL *kept; /* for what is not secret; its connection stays open */
+};
+
+struct reply {
+    struct secret body;
+    size_t size;
+    bool too_long;
+};
+
+static const char *const states[] = {
+    [ENGINE_INACTIVE] = "inactive", [ENGINE_PENDING] = "pending", [ENGINE_ACTIVE] = "active",
+    [ENGINE_ERROR] = "error",       [ENGINE_LOCKED] = "locked",
+};
+
+const char *engine_state_to_string(enum engine_state state)
+{
+    return states[state];
+}
+
+static void reply_done(struct reply *r)
+{
+    secret_done(&r->body);
+}
+
+static inline void curl_easy_cleanupp(CURL **c)
+{
+    curl_easy_cleanup(*c);
+}
+
+static inline void curl_slist_free_allp(struct curl_slist **list)
+{
+    curl_slist_free_all(*list);
+}
+
+static size_t take_body(char *data, size_t one, size_t n, void *user)
+{
+    struct reply *r = user;
+    size_t size = one * n;
+
+    r->too_long = size > r->body.size - r->size;
+    if (r->too_long)
+        return CURL_WRITEFUNC_ERROR;
+    memcpy(r->body.data + r->size, data, size);
+    r->size += size;
+    return size;
+}
+
+static int on_progress(void *user, curl_off_t a _unused_, curl_off_t b _unused_, curl_off_t c _unused_, curl_off_t d _unused_)
+{
+    const struct engine *engine = user;
+
+    return engine->stop && *engine->stop;
+}
+
+#define SET(option, value) (curl_easy_setopt(c, option, value) == CURLE_OK)
+
+static CURL *handle_new(const struct engine *engine)
+{
+    CURL *c = curl_easy_init();
+
+    if (c && SET(CURLOPT_UNIX_SOCKET_PATH, engine->socket) && SET(CURLOPT_PROTOCOLS_STR, "http") && SET(CURLOPT_NOPROXY, "*") &&
+        SET(CURLOPT_HTTP_VERSION, (long) CURL_HTTP_VERSION_1_1) && SET(CURLOPT_FOLLOWLOCATION, 0L) && SET(CURLOPT_NOSIGNAL, 1L) &&
+        SET(CURLOPT_CONNECTTIMEOUT_MS, (long) CONNECT_MS) && SET(CURLOPT_NOPROGRESS, 0L) && SET(CURLOPT_XFERINFOFUNCTION, on_progress) &&
+        SET(CURLOPT_XFERINFODATA, engine) && SET(CURLOPT_WRITEFUNCTION, take_body))
+        return c;
+    curl_easy_cleanup(c);
+    return NULL;
+}
+
+int engine_new(const char *socket, const volatile sig_atomic_t *stop, struct engine **ret)
+{
+    struct engine *engine;
+
+    if (strlen(socket) >= ENGINE_SOCKET_MAX)
+        return -ENAMETOOLONG;
+    engine = calloc(1, sizeof(*engine));
+    if (!engine)
+        return -ENOMEM;
+    (void) strcpy(engine->socket, socket);
+    engine->stop = stop;
+    *ret = engine;
+    return 0;
+}
+
+void engine_hang_up(struct engine *engine)
+{
+    curl_easy_cleanup(engine->kept);
+    engine->kept = NULL;
+}
+
+void engine_free(struct engine *engine)
+{
+    engine_hang_up(engine);
+    free(engine);
+}
+
+static int no_answer(const struct engine *engine, CURL *c, CURLcode code, const struct reply *reply, int timeout_ms, struct error *e)
+{
+    long why = 0;
+
+    (void) curl_easy_getinfo(c, CURLINFO_OS_ERRNO, &why);
+    if (reply->too_long)
+        return error_set(e, -EMSGSIZE, "what answers at %s sends over %zu bytes: is that Docker Engine's socket?", engine->socket,
+                         reply->body.size);
+    if (code == CURLE_ABORTED_BY_CALLBACK)
+        return error_set(e, -ECANCELED, "the agent is stopping");
+    if (code == CURLE_OPERATION_TIMEDOUT)
+        return error_set(e, -ETIMEDOUT, "Docker Engine at %s does not answer within %d s; see \"systemctl status docker\"", engine->socket,
+                         timeout_ms / 1000);
+    if (code == CURLE_COULDNT_CONNECT && why == ENOENT)
+        return error_set(e, -ENOENT, "there is no socket %s; start docker.service, or tell where it is with \"swarmctl docker enroll --socket\"",
+                         engine->socket);
+    if (code == CURLE_COULDNT_CONNECT && (why == EACCES || why == EPERM))
+        return error_set(e, -EACCES, "root without capabilities may not connect to %s: give the socket to root, or to the group root", engine->socket);
+    if (code == CURLE_COULDNT_CONNECT)
+        return error_set(e, -ECONNREFUSED, "nobody listens at %s (%s); see \"systemctl status docker\"", engine->socket,
+                         why ? strerror((int) why) : "refused");
+    return error_set(e, -EPROTO, "what answers at %s does not speak as Docker Engine", engine->socket);
+}
+
+/* The HTTP status. */
+static int perform(const struct engine *engine, CURL *c, const char *url, const struct secret *post, int timeout_ms, struct reply *reply,
+                   struct error *e)
+{
+    _cleanup_(curl_slist_free_allp) struct curl_slist *headers = NULL;
+    long status = 0;
+    CURLcode code;
+
+    if (post) {
+        headers = curl_slist_append(NULL, "Content-Type: application/json");
+        if (!headers || !SET(CURLOPT_HTTPHEADER, headers) || !SET(CURLOPT_POSTFIELDSIZE, (long) post->size) ||
+            !SET(CURLOPT_POSTFIELDS, (char *) post->data))
+            return -ENOMEM;
+    }
+    if (!SET(CURLOPT_URL, url) || !SET(CURLOPT_TIMEOUT_MS, (long) timeout_ms) || !SET(CURLOPT_WRITEDATA, reply))
+        return -ENOMEM;
+    code = curl_easy_perform(c);
+    if (code != CURLE_OK)
+        return no_answer(engine, c, code, reply, timeout_ms, e);
+    (void) curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &status);
+    return (int) status;
+}
+
+static int bad_form(const struct engine *engine, struct error *e)
+{
+    return error_set(e, -EPROTO, "the answer at %s has no valid form: is that Docker Engine's socket?", engine->socket);
+}
+
+static json_t *parse(const struct reply *reply)
+{
+    return json_loadb((const char *) reply->body.data, reply->size, 0, NULL);
+}
+
+/* The Engine's own words, for people. */
+static int refused(const struct engine *engine, int status, const struct reply *reply, int code, struct error *e)
+{
+    _cleanup_(json_decrefp) json_t *object = parse(reply);
+    const char *message = json_string_value(json_object_get(object, "message"));
+    char text[256];
+
+    text_copy(text, sizeof(text), message ? message : "it does not say why");
+    return error_set(e, code, "Docker Engine at %s refuses (HTTP %d): %s", engine->socket, status, text);
+}
+
+static int read_state(const char *text, enum engine_state *ret)
+{
+    for (unsigned i = 0; text && i < ELEMENTSOF(states); i++)
+        if (strcmp(states[i], text) == 0) {
+            *ret = i;
+            return 0;
+        }
+    return -EPROTO;
+}
+
+int engine_info(struct engine *engine, struct engine_info *ret, struct error *e)
+{
+    _cleanup_(reply_done) struct reply reply = { .size = 0 };
+    _cleanup_(json_decrefp) json_t *object = NULL;
+    struct engine_info info = { .root = "" };
+    const json_t *swarm;
+    const char *root;
+    int r = secret_new(ENGINE_REPLY_MAX, &reply.body);
+
+    if (r == 0 && !engine->kept && !(engine->kept = handle_new(engine)))
+        r = -ENOMEM;
+    if (r < 0)
+        return error_set(e, r, "no memory to ask Docker Engine");
+    r = perform(engine, engine->kept, "http://docker/info", NULL, ENGINE_MS, &reply, e);
+    if (r < 0) {
+        engine_hang_up(engine);
+        return r;
+    }
+    if (r != 200)
+        return refused(engine, r, &reply, -EPROTO, e);
+    object = parse(&reply);
+    swarm = json_object_get(object, "Swarm");
+    root = json_string_value(json_object_get(object, "DockerRootDir"));
+    info.is_manager = json_is_true(json_object_get(swarm, "ControlAvailable"));
+    if (read_state(json_string_value(json_object_get(swarm, "LocalNodeState")), &info.state) < 0)
+        return bad_form(engine, e);
+    if (root && root[0] == '/' && strlen(root) < sizeof(info.root))
+        (void) strcpy(info.root, root);
+    *ret = info;
+    return 0;
+}
+
+int engine_connection(const struct engine *engine)
+{
+    curl_socket_t fd = CURL_SOCKET_BAD;
+
+    if (!engine->kept || curl_easy_getinfo(engine->kept, CURLINFO_ACTIVESOCKET, &fd) != CURLE_OK)
+        return -1;
+    return fd == CURL_SOCKET_BAD ? -1 : (int) fd;
+}
+
+/* What is secret passes through a handle of its own, whose buffers are freed, and so overwritten, at once. */
+static int ask_secretly(const struct engine *engine, const char *url, const struct secret *post, int timeout_ms, struct reply *reply,
+                        struct error *e)
+{
+    _cleanup_(curl_easy_cleanupp) CURL *c = handle_new(engine);
+    int r = c ? secret_new(KEY_REPLY_MAX, &reply->body) : -ENOMEM;
+
+    return r < 0 ? error_set(e, r, "no memory to ask Docker Engine") : perform(engine, c, url, post, timeout_ms, reply, e);
+}
+
+int engine_key(const struct engine *engine, struct secret *ret_text, struct error *e)
+{
+    _cleanup_(reply_done) struct reply reply = { .size = 0 };
+    _cleanup_(secret_done) struct secret key = SECRET_NULL;
+    _cleanup_(json_decrefp) json_t *object = NULL;
+    const char *text;
+    int r = ask_secretly(engine, "http://docker/swarm/unlockkey", NULL, ENGINE_MS, &reply, e);
+
+    if (r < 0)
+        return r;
+    if (r != 200)
+        return refused(engine, r, &reply, -ESRCH, e);
+    object = parse(&reply);
+    text = json_string_value(json_object_get(object, "UnlockKey"));
+    if (text && text[0] == '\0')
+        return error_set(e, -ENODATA, "autolock is off: turn it on with \"docker swarm update --autolock=true\"");
+    if (!text || unlock_key_parse(text, strlen(text), &key) < 0)
+        return bad_form(engine, e);
+    return unlock_key_format(&key, ret_text);
+}
+
+int engine_unlock(const struct engine *engine, const struct secret *key, struct error *e)
+{
+    static const char head[] = "{\"UnlockKey\":\"", tail[] = "\"}";
+    _cleanup_(reply_done) struct reply reply = { .size = 0 };
+    _cleanup_(secret_done) struct secret post = SECRET_NULL;
+    int r = secret_new(sizeof(head) - 1 + key->size + sizeof(tail) - 1, &post);
+
+    if (r < 0)
+        return error_set(e, r, "no memory to ask Docker Engine");
+    memcpy(post.data, head, sizeof(head) - 1);
+    memcpy(post.data + sizeof(head) - 1, key->data, key->size);
+    memcpy(post.data + sizeof(head) - 1 + key->size, tail, sizeof(tail) - 1);
+    r = ask_secretly(engine, "http://docker/swarm/unlock", &post, ENGINE_UNLOCK_MS, &reply, e);
+    if (r < 0 || r == 200)
+        return r < 0 ? r : 0;
+    return refused(engine, r, &reply, r == 401 || r == 400 ? -EKEYREJECTED : r == 409 ? -EALREADY : -EAGAIN, e);
+}

@@ -1,0 +1,408 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The agent between a Docker Engine that is played here, a real lock, and a person who answers its questions. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "basic/file.h"
+#include "docker/watcher.h"
+#include "fake-engine.h"
+#include "keys/unlock_key.h"
+#include "sealing.h"
+#include "test.h"
+
+#define PATIENCE_MS 300
+#define WAIT_MS 10000
+
+static char folder[] = "/tmp/test-docker-XXXXXX";
+static char state[64], questions[64], credentials[64], seal[64], engine_path[64];
+static struct watcher_config config = { questions, "/nonexistent", PATIENCE_MS };
+static struct vault vault;
+static struct watcher watcher;
+static volatile sig_atomic_t stopping;
+static int stop = -1;
+static pthread_t thread;
+static struct error e;
+
+static void sleep_ms(int ms)
+{
+    (void) nanosleep(&(struct timespec) { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L }, NULL);
+}
+
+#define WAIT_FOR(expr)                                                    \
+    do {                                                                  \
+        int _left = WAIT_MS;                                              \
+                                                                          \
+        while (!(expr) && (_left -= 20) > 0)                              \
+            sleep_ms(20);                                                 \
+        CHECK(expr);                                                      \
+    } while (0)
+
+static struct secret new_text(void)
+{
+    _cleanup_(secret_done) struct secret key = SECRET_NULL;
+    struct secret text;
+
+    CHECK_OK(unlock_key_generate(&key));
+    CHECK_OK(unlock_key_format(&key, &text));
+    return text;
+}
+
+static void set_engine_key(const struct secret *text)
+{
+    char key[UNLOCK_KEY_TEXT_LEN + 1] = "";
+
+    if (text)
+        memcpy(key, text->data, UNLOCK_KEY_TEXT_LEN);
+    fake_set_key(key);
+}
+
+static void *run(void *data _unused_)
+{
+    CHECK(watcher_run(&watcher, &e) == 0);
+    return NULL;
+}
+
+static void agent_start(void)
+{
+    sealing_unseal(state, credentials);
+    stopping = 0;
+    stop = eventfd(0, EFD_CLOEXEC);
+    CHECK_OK(vault_load(&vault, state, seal, &e));
+    CHECK_OK(watcher_open(&watcher, &config, &vault, stop, &stopping, &e));
+    CHECK(pthread_create(&thread, NULL, run, NULL) == 0);
+}
+
+static void agent_stop(void)
+{
+    stopping = 1;
+    CHECK(write(stop, &(uint64_t) { 1 }, 8) == 8);
+    CHECK(pthread_join(thread, NULL) == 0);
+    watcher_done(&watcher);
+    vault_done(&vault);
+    (void) close(stop);
+}
+
+/* The question that stands, its text into ret; the path of its socket. */
+static bool question(char *ret, char *ret_socket)
+{
+    DIR *d = opendir(questions);
+    bool found = false;
+
+    for (struct dirent *entry; !found && (entry = readdir(d));) {
+        char path[400], line[512];
+        FILE *f;
+
+        if (strncmp(entry->d_name, "ask.", 4) != 0)
+            continue;
+        (void) snprintf(path, sizeof(path), "%s/%s", questions, entry->d_name);
+        f = fopen(path, "re");
+        while (f && fgets(line, sizeof(line), f)) {
+            line[strcspn(line, "\n")] = '\0';
+            if (strncmp(line, "Message=", 8) == 0)
+                (void) strcpy(ret, line + 8);
+            if (strncmp(line, "Socket=", 7) == 0)
+                (void) strcpy(ret_socket, line + 7);
+        }
+        found = f != NULL;
+        if (f)
+            (void) fclose(f);
+    }
+    (void) closedir(d);
+    return found;
+}
+
+static bool is_asked(const char *text)
+{
+    char message[512] = "", socket[512];
+
+    return question(message, socket) && strstr(message, text);
+}
+
+static void answer(const struct secret *text)
+{
+    struct sockaddr_un a = { .sun_family = AF_UNIX };
+    char message[512], packet[128] = "+";
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+    CHECK(question(message, a.sun_path));
+    memcpy(packet + 1, text->data, text->size);
+    CHECK(sendto(fd, packet, 1 + text->size, 0, (struct sockaddr *) &a, sizeof(a)) > 0);
+    (void) close(fd);
+}
+
+static bool is_told(const char *text)
+{
+    struct watcher_status s;
+
+    watcher_status(&watcher, &s);
+    return strstr(s.trouble.text, text) != NULL;
+}
+
+static void move_in(const char *name)
+{
+    char from[400], to[400];
+    int fd;
+
+    (void) snprintf(from, sizeof(from), "%s/.new", folder);
+    (void) snprintf(to, sizeof(to), "%s/%s", fake.root, name);
+    fd = open(from, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    CHECK(fd >= 0 && close(fd) == 0 && rename(from, to) == 0);
+}
+
+/* A person's key unlocks, and is given once. */
+static void test_unlock(const struct secret *key)
+{
+    unsigned before = fake.n_unlocks;
+
+    fake_restart(true);
+    WAIT_FOR(is_asked("Please enter the unlock key"));
+    CHECK(fake.n_unlocks == before && !vault_is_open(&vault));
+    answer(key);
+    WAIT_FOR(!fake.locked);
+    WAIT_FOR(!is_asked(""));
+    WAIT_FOR(vault_is_open(&vault));
+    CHECK(fake.n_unlocks == before + 1);
+    sleep_ms(300); /* it has looked at what it unlocked */
+}
+
+/* The Engine writes its keys anew: that is all there is to see. */
+static void test_rotation(struct secret *key)
+{
+    _cleanup_(secret_done) struct secret old = secret_take(key), newest = SECRET_NULL;
+    uint32_t generation;
+
+    *key = new_text();
+    set_engine_key(key);
+    sleep_ms(200);
+    CHECK(vault_count(&vault) == 1);
+    move_in("swarm/certificates/swarm-node.key");
+    WAIT_FOR(vault_count(&vault) == 2);
+    CHECK_OK(vault_key(&vault, 0, &newest, &generation));
+    CHECK(newest.size == key->size && memcmp(newest.data, key->data, key->size) == 0);
+    test_unlock(key);
+    WAIT_FOR(vault_count(&vault) == 1); /* seen to start */
+}
+
+/* The old one is wanted once more by an Engine that was away: it is given when the new one was refused, and the new one stays. */
+static void test_former(struct secret *key)
+{
+    _cleanup_(secret_done) struct secret old = secret_take(key);
+    unsigned before = fake.n_unlocks;
+
+    *key = new_text();
+    set_engine_key(key);
+    move_in("swarm/certificates/swarm-node.key");
+    WAIT_FOR(vault_count(&vault) == 2);
+    set_engine_key(&old);
+    fake_restart(true);
+    WAIT_FOR(is_asked("Please enter"));
+    answer(key); /* opens the lock; the Engine refuses it */
+    WAIT_FOR(!fake.locked);
+    CHECK(fake.n_unlocks == before + 2);
+    set_engine_key(key);
+    move_in("swarm/certificates/swarm-node.key");
+    sleep_ms(300);
+    CHECK(vault_count(&vault) == 2);
+    test_unlock(key);
+}
+
+/* Nobody has seen the rotation: what is stored is given once, whatever happens; then a person is told why. */
+static void test_unknown(struct secret *key)
+{
+    _cleanup_(secret_done) struct secret old = secret_take(key), wrong = new_text();
+    unsigned before;
+
+    agent_stop();
+    *key = new_text();
+    set_engine_key(key);
+    fake_restart(true);
+    agent_start();
+    before = fake.n_unlocks;
+    WAIT_FOR(is_asked("Please enter"));
+    answer(&old);
+    WAIT_FOR(is_asked("refuse") || is_asked("Wrong"));
+    CHECK(fake.n_unlocks == before + 1);
+    for (int i = 0; i < 5; i++)
+        move_in("swarm/docker-state.json");
+    watcher_kick(&watcher);
+    sleep_ms(1000);
+    CHECK(fake.n_unlocks == before + 1);
+    answer(&wrong);
+    WAIT_FOR(fake.n_unlocks == before + 2);
+    WAIT_FOR(is_asked("Wrong key"));
+    answer(&wrong);
+    sleep_ms(300);
+    CHECK(fake.n_unlocks == before + 2);
+    WAIT_FOR(is_asked("Wrong key"));
+    answer(key);
+    WAIT_FOR(!fake.locked);
+    sleep_ms(300);
+    CHECK(!vault_is_open(&vault)); /* its lock has opened with the old key only; nothing but that is stored */
+    CHECK(!is_asked(""));
+}
+
+static double cpu_seconds(void)
+{
+    struct timespec t;
+
+    (void) clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (double) t.tv_sec + (double) t.tv_nsec / 1e9;
+}
+
+static void test_bad_engine(enum fake_mode mode, const char *told)
+{
+    unsigned infos;
+    double cpu;
+
+    fake.mode = (int) mode;
+    fake_restart(true);
+    WAIT_FOR(is_told(told));
+    infos = fake.n_infos;
+    cpu = cpu_seconds();
+    sleep_ms(2000);
+    cpu = cpu_seconds() - cpu;
+    (void) printf("mode %d: %.3f s of processor time in 2 s, %u looks\n", (int) mode, cpu, fake.n_infos - infos);
+    CHECK(cpu < 0.3);
+    fake.mode = FAKE_GOOD;
+    fake_restart(true);
+    watcher_kick(&watcher);
+    WAIT_FOR(!is_told(told));
+}
+
+static void test_no_socket(void)
+{
+    char away[80];
+
+    (void) snprintf(away, sizeof(away), "%s.away", engine_path);
+    CHECK(rename(engine_path, away) == 0);
+    fake_restart(true);
+    WAIT_FOR(is_told("there is no socket"));
+    CHECK(rename(away, engine_path) == 0); /* seen at once, whatever the pauses */
+    WAIT_FOR(!is_told("there is no socket"));
+    if (geteuid() != 0)
+        return;
+    CHECK(rename(engine_path, away) == 0);
+    CHECK(close(open(engine_path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600)) == 0); /* nobody listens */
+    fake_restart(true);
+    WAIT_FOR(is_told("nobody listens"));
+    CHECK(rename(away, engine_path) == 0);
+    WAIT_FOR(!is_told("nobody listens"));
+}
+
+/* Hangs up after each answer, so that nothing tells when it stops. */
+static void test_closing_engine(void)
+{
+    unsigned before;
+
+    fake.mode = FAKE_CLOSES;
+    fake_restart(false);
+    before = fake.n_infos;
+    sleep_ms(3000);
+    CHECK(fake.n_infos - before < 12);
+    fake.mode = FAKE_GOOD;
+}
+
+/* A key that swarmctl brings. */
+static void test_swarmctl(const struct secret *key)
+{
+    _cleanup_(secret_done) struct secret wrong = new_text(), right = SECRET_NULL;
+
+    fake_restart(true);
+    WAIT_FOR(is_asked("Please enter"));
+    CHECK(watcher_try(&watcher, &wrong, &e) == -EKEYREJECTED);
+    CHECK_OK(secret_copy(key->data, key->size, &right));
+    CHECK_OK(watcher_try(&watcher, &right, &e));
+    WAIT_FOR(!is_asked(""));
+    WAIT_FOR(!fake.locked);
+    CHECK_OK(secret_copy(key->data, key->size, &right));
+    sleep_ms(300);
+    CHECK(watcher_try(&watcher, &right, &e) == -EALREADY);
+}
+
+static void test_seal_fails(struct secret *key)
+{
+    _cleanup_(secret_done) struct secret old = secret_take(key);
+
+    seal_fails = true;
+    *key = new_text();
+    set_engine_key(key);
+    move_in("swarm/certificates/swarm-node.key");
+    sleep_ms(700);
+    CHECK(vault_count(&vault) == 1);
+    seal_fails = false;
+    WAIT_FOR(vault_count(&vault) == 2);
+}
+
+static void make_folders(void)
+{
+    char path[400];
+
+    CHECK(mkdtemp(folder));
+    (void) snprintf(state, sizeof(state), "%s/state", folder);
+    (void) snprintf(questions, sizeof(questions), "%s/ask", folder);
+    (void) snprintf(credentials, sizeof(credentials), "%s/credentials", folder);
+    (void) snprintf(seal, sizeof(seal), "%s/seal.sock", folder);
+    (void) snprintf(engine_path, sizeof(engine_path), "%s/engine.sock", folder);
+    (void) snprintf(fake.root, sizeof(fake.root), "%s/docker", folder);
+    CHECK(mkdir(state, 0700) == 0 && mkdir(questions, 0700) == 0 && mkdir(credentials, 0700) == 0 && mkdir(fake.root, 0700) == 0);
+    (void) snprintf(path, sizeof(path), "%s/creds", state);
+    CHECK(mkdir(path, 0700) == 0);
+    (void) snprintf(path, sizeof(path), "%s/swarm", fake.root);
+    CHECK(mkdir(path, 0700) == 0);
+    (void) strcat(path, "/certificates");
+    CHECK(mkdir(path, 0700) == 0);
+    CHECK(setenv("CREDENTIALS_DIRECTORY", credentials, 1) == 0);
+}
+
+int main(void)
+{
+    _cleanup_(secret_done) struct secret key = SECRET_NULL;
+    char command[64];
+
+    CHECK_OK(secret_init());
+    make_folders();
+    sealing_begin(seal);
+    key = new_text();
+    set_engine_key(&key);
+    fake.is_manager = true;
+    fake_begin(engine_path);
+
+    sealing_unseal(state, credentials);
+    CHECK_OK(vault_load(&vault, state, seal, &e));
+    CHECK(!vault_is_enrolled(&vault));
+    CHECK_OK(vault_enroll(&vault, engine_path, &key, &e));
+    CHECK(vault_enroll(&vault, engine_path, &key, &e) == -EEXIST);
+    vault_done(&vault);
+    agent_start();
+
+    test_unlock(&key);
+    test_rotation(&key);
+    test_former(&key);
+    test_swarmctl(&key);
+    test_seal_fails(&key);
+    test_unlock(&key);
+    test_bad_engine(FAKE_HUNG, "does not answer within");
+    test_bad_engine(FAKE_GARBAGE, "does not speak as Docker Engine");
+    test_bad_engine(FAKE_JUNK, "has no valid form");
+    test_bad_engine(FAKE_HUGE, "sends over");
+    test_bad_engine(FAKE_FAILS, "out of ?[31m paper");
+    test_no_socket();
+    test_closing_engine();
+    test_unlock(&key);
+    test_unknown(&key);
+    CHECK_OK(vault_forget(&vault, &e));
+    CHECK(!vault_is_enrolled(&vault));
+    agent_stop();
+    agent_start();
+    CHECK(!vault_is_enrolled(&vault));
+    agent_stop();
+    (void) snprintf(command, sizeof(command), "rm -rf %s", folder);
+    return system(command) == 0 ? 0 : 1;
+}
