@@ -15,6 +15,7 @@ cmd_test() {
     prepare_root
     if prepare_build plain; then
         install_plain || fail "cannot install the build"
+        hygiene_tests "$pattern"
         unit_tests plain "$pattern"
         if has_unit_tests "$pattern"; then
             prepare_build asan && unit_tests asan "$pattern"
