@@ -11,6 +11,7 @@ cmd_lint() {
     prepare_tools lint "${LINT_TOOLS[@]}"
     analyze "gcc's analyzer" gcc-analyzer gcc_analyzer
     analyze clang-tidy clang-tidy clang_tidy
+    analyze "builds without what is optional" options options
     print_totals
 }
 
@@ -59,6 +60,24 @@ inner_clang_tidy() {
     # shellcheck disable=SC2016 # expanded inside
     in_chroot "$BUILD_ROOT" sh -ec 'cd "$1" && find manager agent -name "*.c" | xargs -P 2 -n 8 clang-tidy --quiet -p "$2" --config-file=tests/hygiene/clang-tidy' \
         sh "$SOURCE" "$2"
+}
+
+# Without each of them alone it has to be configured, tests included; without all, and with other names and folders, it is built.
+inner_options() {
+    local option all=() others=(-Duser=other -Dgroup=others -Dhelperdir=/opt/helpers -Dunitdir=/opt/units -Ddbusdir=/opt/dbus)
+    enter_tools_root "$1" "$2"
+    rm -rf "${2:?}"/*
+    for option in tang tpm2 clevis polkit man bash-completion zsh-completion fish-completion tests; do
+        in_chroot "$BUILD_ROOT" meson setup --prefix=/usr "-D$option=false" "$2/$option" "$SOURCE"
+        all+=("-D$option=false")
+    done
+    in_chroot "$BUILD_ROOT" meson setup --prefix=/usr "${all[@]}" "${others[@]}" "$2/all" "$SOURCE"
+    in_chroot "$BUILD_ROOT" ninja -C "$2/all"
+    in_chroot "$BUILD_ROOT" env DESTDIR="$2/installed" meson install -C "$2/all" --no-rebuild
+    [[ -x $2/installed/opt/helpers/swarm-managerd && ! -e $2/installed/opt/helpers/swarm-unlock && ! -e $2/installed/usr/share/man ]]
+    grep -qx 'User=other' "$2/installed/opt/units/swarm-manager.service"
+    grep -qx 'Group=others' "$2/installed/opt/units/swarm-manager.service"
+    ! grep -r --include='*' -l 'swarm-manager/swarm-' "$2/installed/opt/units"
 }
 
 cmd_coverage() {

@@ -15,6 +15,7 @@ cmd_package() {
     make_packages "$revision" || fail "no packages"
     check_packages
     make_rpms
+    make_sbom
     PACKAGES_OLD=$(previous_packages "$revision") || PACKAGES_OLD=
     test_packages
     say "the packages are in $PACKAGES_MADE"
@@ -155,6 +156,29 @@ inner_rpmlint() {
     enter_tools_root "$1" "$2"
     # shellcheck disable=SC2016 # expanded inside
     in_chroot "$BUILD_ROOT" sh -ec 'rpmlint --config "$2" "$1"/packaging/swarm-manager.spec "$1"/rpm/*.rpm' sh "$2" "$SOURCE/tests/packaging/rpmlint.toml"
+}
+
+# What is in the tarball, and under which license. What the binaries were built with is in the .buildinfo.
+make_sbom() {
+    local package_tools=$TOOLS_ROOT
+    prepare_tools lint "${LINT_TOOLS[@]}"
+    if step "SBOM" package-sbom isolated sbom "$TOOLS_ROOT" "$PACKAGES_MADE"; then
+        count "ok package:sbom"
+    else
+        count "not ok package:sbom: see above"
+    fi
+    TOOLS_ROOT=$package_tools
+}
+
+inner_sbom() {
+    local tarball
+    enter_tools_root "$1" "$2"
+    tarball=("$2"/swarm-manager-*.tar.xz)
+    tarball=${tarball[0]}
+    # shellcheck disable=SC2016 # expanded inside
+    in_chroot "$BUILD_ROOT" sh -ec 'tar --directory=/tmp --extract --file="$1" && cd "/tmp/$2" && reuse spdx --creator-organization swarm-manager >"$3"' \
+        sh "$tarball" "$(basename "$tarball" .tar.xz)" "${tarball%.tar.xz}.spdx"
+    grep -q '^LicenseInfoInFile: LGPL-2.1-or-later' "${tarball%.tar.xz}.spdx"
 }
 
 # The packages of the commit before, to upgrade from; none if that had no packaging.

@@ -92,10 +92,14 @@ class Machine:
 
     def connect(self):
         """The shell of systemd.debug_shell=, which is there early in the boot."""
+        deadline = time.monotonic() + BOOT_SECONDS
+        while not os.path.exists(self.shell_socket):
+            if time.monotonic() > deadline or not self.console.isalive():
+                raise Failure(f'{self.name} was not switched on: {self.console.read()[-500:]}')
+            time.sleep(0.1)
         line = socket.socket(socket.AF_UNIX)
         line.connect(self.shell_socket)
         line.settimeout(1)
-        deadline = time.monotonic() + BOOT_SECONDS
         got = b''
         while b'READY-7' not in got:
             if time.monotonic() > deadline:
