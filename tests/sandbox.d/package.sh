@@ -57,6 +57,7 @@ inner_tarball() {
     tree=$(basename "$BUILD_ROOT"/tmp/build/meson-dist/*.tar.xz .tar.xz)
     # meson takes the times of its clone's files; with those of the commit the same commit gives the same file.
     in_chroot "$BUILD_ROOT" tar --directory=/tmp --extract --file="/tmp/build/meson-dist/$tree.tar.xz"
+    chmod -R u=rwX,go=rX "$BUILD_ROOT/tmp/$tree"
     # shellcheck disable=SC2016 # expanded inside
     in_chroot "$BUILD_ROOT" sh -ec 'tar --directory=/tmp --create --sort=name --mtime="@$1" --owner=0 --group=0 --numeric-owner --format=ustar "$2" |
         xz --threads=1 >"$3/$2.tar.xz"' tar "$(in_chroot "$BUILD_ROOT" git -C /tmp/tree show --no-patch --format=%ct "$commit")" "$tree" "$made"
