@@ -4,7 +4,7 @@
 
 PACKAGE_TOOLS=(git debhelper dpkg-dev fakeroot po-debconf lintian rpm rpmlint)
 LINT_TOOLS=(git shellcheck clang-tidy clang-tools codespell mandoc fish zsh gcovr reuse libxml2-utils groff)
-VM_TOOLS=(qemu-system-x86 ovmf swtpm swtpm-tools mtools dosfstools fdisk)
+VM_TOOLS=(qemu-system-x86 qemu-utils ovmf swtpm swtpm-tools mtools dosfstools fdisk)
 
 # prepare_tools NAME PACKAGE…: sets TOOLS to the directory of the layer, and TOOLS_ROOT to what an overlay takes as its lower layers.
 prepare_tools() {
