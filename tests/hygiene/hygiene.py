@@ -63,7 +63,7 @@ def shell():
     scripts += [f for f in files() if re.fullmatch(r'docs/packaging/debian/.*\.(preinst|postinst|prerm|postrm|config)', f)]
     if len(scripts) < 30:
         raise Failure('there are more scripts than that')
-    output('shellcheck', '--external-sources', '--severity=style', '--exclude=SC1090,SC1091', *sorted(set(scripts)))
+    output('shellcheck', '--external-sources', '--severity=warning', '--exclude=SC1090,SC1091', *sorted(set(scripts)))
     for script in glob.glob(os.path.join(SOURCE, 'manager/ctl/*.zsh')):
         output('zsh', '-n', script)
     for script in glob.glob(os.path.join(SOURCE, 'manager/ctl/*.fish')):
@@ -75,7 +75,7 @@ def man_pages():
     pages = sorted(glob.glob('docs/man/*.[1-8]', root_dir=SOURCE))
     said = output('mandoc', '-T', 'lint', '-W', 'warning', *pages, status=(0, 1, 2, 3, 4))
     # The pages belong to a release, not to a day.
-    wrong = [line for line in said.splitlines() if not re.search(r'missing date|cross reference|unusual Os|line too long', line)]
+    wrong = [line for line in said.splitlines() if not re.search(r'missing date|cross reference|unusual Os|line too long|ignoring macro in table', line)]
     if wrong or not pages:
         raise Failure('\n'.join(wrong) or 'no pages')
     for page in pages:

@@ -15,11 +15,13 @@ give() {
 }
 
 install_packages() {
+    # shellcheck disable=SC2016 # expanded inside
     run env DEBIAN_FRONTEND=noninteractive sh -ec 'cd /root/$0 && apt-get install --yes --no-install-recommends --allow-downgrades \
         ./swarm-manager_*.deb ./swarm-agent_*.deb ./swarmctl_*.deb' "$1"
 }
 
 dpkg_installs() {
+    # shellcheck disable=SC2016 # expanded inside
     run env DEBIAN_FRONTEND=noninteractive sh -ec 'cd /root/$0 && dpkg --install swarm-manager_*.deb swarm-agent_*.deb swarmctl_*.deb' "$1"
 }
 
@@ -112,7 +114,7 @@ refuses_a_downgrade() {
     printf '%s\n' "$output"
     ((status != 0))
     grep -q "is older than $NEW, which has written" <<<"$output"
-    run env DEBIAN_FRONTEND=noninteractive sh -ec 'cd /root/$0 && dpkg --install swarm-manager_*.deb swarm-agent_*.deb swarmctl_*.deb' "$NEW"
+    dpkg_installs "$NEW"
     [[ $(version) == "$NEW" ]]
     state_is active
 }

@@ -70,13 +70,14 @@ inner_tarball() {
 inner_debian() {
     local root=$1 made=$2 version=$3 folder=$4 tarball tree
     enter_tools_root "$root" "$made"
-    tarball=("$made"/swarm-manager-*.tar.xz)
-    tree=/tmp/$folder/$(basename "${tarball[0]}" .tar.xz)
+    tarball=$(echo "$made"/swarm-manager-*.tar.xz)
+    tree=/tmp/$folder/$(basename "$tarball" .tar.xz)
     mkdir "$BUILD_ROOT/tmp/$folder"
-    cp "${tarball[0]}" "$BUILD_ROOT/tmp/$folder/swarm-manager_${version%-*}.orig.tar.xz"
-    in_chroot "$BUILD_ROOT" tar --directory="/tmp/$folder" --extract --file="${tarball[0]}"
+    cp "$tarball" "$BUILD_ROOT/tmp/$folder/swarm-manager_${version%-*}.orig.tar.xz"
+    in_chroot "$BUILD_ROOT" tar --directory="/tmp/$folder" --extract --file="$tarball"
     cp -a "$made/packaging/debian" "$BUILD_ROOT$tree/debian"
     snapshot_changelog "$BUILD_ROOT$tree/debian/changelog" "$version" "$(cat "$made/epoch")"
+    # shellcheck disable=SC2016 # expanded inside
     in_chroot "$BUILD_ROOT" sh -ec 'cd "$1" && DEB_BUILD_OPTIONS=nocheck\ parallel=2 dpkg-buildpackage --no-sign --no-check-builddeps' sh "$tree"
     find "$BUILD_ROOT/tmp/$folder" -maxdepth 1 -type f -exec cp -t "$made/$folder" {} +
 }
@@ -122,6 +123,7 @@ are_the_same() {
 
 inner_lintian() {
     enter_tools_root "$1" "$2"
+    # shellcheck disable=SC2016 # expanded inside
     in_chroot "$BUILD_ROOT" sh -ec 'lintian --allow-root --display-info --fail-on error,warning "$1"/first/*.changes' sh "$2"
 }
 
@@ -174,8 +176,7 @@ make_sbom() {
 inner_sbom() {
     local tarball
     enter_tools_root "$1" "$2"
-    tarball=("$2"/swarm-manager-*.tar.xz)
-    tarball=${tarball[0]}
+    tarball=$(echo "$2"/swarm-manager-*.tar.xz)
     # shellcheck disable=SC2016 # expanded inside
     in_chroot "$BUILD_ROOT" sh -ec 'tar --directory=/tmp --extract --file="$1" && cd "/tmp/$2" && reuse spdx --creator-organization swarm-manager >"$3"' \
         sh "$tarball" "$(basename "$tarball" .tar.xz)" "${tarball%.tar.xz}.spdx"

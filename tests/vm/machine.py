@@ -11,7 +11,7 @@ import time
 
 FIRMWARE = '/usr/share/OVMF/OVMF_CODE_4M.fd'
 VARIABLES = '/usr/share/OVMF/OVMF_VARS_4M.fd'
-BOOT_SECONDS = 600  # without KVM, beside other work
+BOOT_SECONDS = 1500  # without KVM, beside other work
 SHELL_SECONDS = 300
 MEMORY_MIB = 1024
 ADDRESSES = {'v1': '10.213.1.1', 't1': '10.213.1.2'}
