@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # machines: 4
+# alone
 # seconds: 600
 # shellcheck shell=bash
 # Machines that are no members, and thieves: they are refused, the journal tells of it, and the swarm goes on.
@@ -164,7 +165,7 @@ flood() {
     on m1 sh -c 'cat >/run/attackers.py' <"$HERE/attackers.py"
     on m1 nice -n 19 python3 /run/attackers.py sink 2379 180 >"$TMP/sink" &
     sink=$!
-    wait_for 10 grep -q ready "$TMP/sink"
+    wait_for 30 grep -q ready "$TMP/sink"
     for ((i = 1; i <= ROUNDS; i++)); do
         ((i % 2)) && quiet=$(rate m1:2379)
         attacked=$(rate m1:2377)

@@ -54,6 +54,7 @@ never_locked_without_restart() {
     # shellcheck disable=SC2016 # expanded inside
     "$SANDBOX" run m3 sh -c 'while :; do swarmctl info --json | grep "\"State\""; sleep 0.02; done' >"$TMP/states" &
     watch=$!
+    # shellcheck disable=SC2064 # its number of now
     trap "kill $watch" EXIT
     for delay in 0 0.02 0.05 0.1 0.2 0.4; do
         on m1 swarmctl node promote m3 &

@@ -106,10 +106,10 @@ journal_entries() {
 }
 
 attempts_are_slowed() {
-    local start i
+    local start
     start_locked
     start=$(date +%s%N)
-    for i in 1 2 3 4; do
+    for _ in 1 2 3 4; do
         run swarmctl unlock <<<SWMKEY-1-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA || true
     done
     (($(date +%s%N) - start > 1500000000)) # 0 + 250 + 500 + 1000 ms

@@ -55,6 +55,7 @@ new_manager_is_never_locked_on_joining() {
     new_swarm --autolock m1
     "$SANDBOX" run m2 bash -c "$BUNDLES" &
     watch=$!
+    # shellcheck disable=SC2064 # its number of now
     trap "kill $watch" EXIT
     # shellcheck disable=SC2016 # expanded inside
     "$SANDBOX" run m2 sh -c 'for i in $(seq 100); do swarmctl info --json | grep "\"State\""; done' >"$TMP" &

@@ -24,7 +24,7 @@ unlocks_itself() {
     local from
     from=$(date +%s%3N)
     locks
-    wait_for "${1:-10}" is active
+    wait_for 10 is active
     echo "active after $(($(date +%s%3N) - from)) ms"
 }
 

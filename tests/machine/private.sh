@@ -130,11 +130,10 @@ for talk in b"GET / HTTP/1.0\r\n\r\n", b"\0AUTH EXTERNAL 30\r\nBEGIN\r\n" + byte
 
 # Wrong keys are answered after a while, which these callers do not see.
 vanish() {
-    local i
     start_locked
     run swarmctl unlock <<<$WRONG || true
     run swarmctl unlock <<<$WRONG || true
-    for i in 1 2 3 4; do
+    for _ in 1 2 3 4; do
         expect_exit 124 run timeout 0.2 swarmctl unlock <<<$WRONG
     done
     is locked

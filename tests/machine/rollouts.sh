@@ -146,7 +146,7 @@ restarted_one_by_one() {
     web_on_all_nodes restart
     output=$(update m1 second)
     echo "$output"
-    wait_for 60 rollout_is m1 done
+    wait_for 60 rollout_is m1 'done'
     for m in m1 m2 m3; do
         is_started_with $m second
         (($(starts $m) == 2))
@@ -162,7 +162,7 @@ reloaded_one_by_one() {
     local m
     web_on_all_nodes reload
     update m1 third
-    wait_for 60 rollout_is m1 done
+    wait_for 60 rollout_is m1 'done'
     for m in m1 m2 m3; do
         (($(starts $m) == 1))
         (($(on $m cat /run/web.reloads | wc -l) == 1))
@@ -218,7 +218,7 @@ goes_on_when_it_is_told_to() {
     on "${order[1]}" systemctl start web
     is_started_with "${order[1]}" "bad-${order[1]}"
     on m1 swarmctl service update --retry web
-    wait_for 60 rollout_is m1 done
+    wait_for 60 rollout_is m1 'done'
     for m in m1 m2 m3; do
         is_started_with $m "bad-${order[1]}"
     done
@@ -232,7 +232,7 @@ mended_by_the_next_update() {
     on "${order[1]}" rm /run/web.mended
     on "${order[1]}" sh -c 'systemctl restart web; sleep 0.5; systemctl is-failed web'
     update m1 fifth
-    wait_for 60 rollout_is m1 done
+    wait_for 60 rollout_is m1 'done'
     is_started_with "${order[0]}" fifth
     is_started_with "${order[1]}" "bad-${order[1]}"
     is_started_with "${order[2]}" fifth
@@ -244,7 +244,7 @@ nodes_that_are_down_are_passed_over() {
     "$SANDBOX" kill m3
     wait_for 20 node_is m1 m3 Status down
     update m1 sixth
-    wait_for 60 rollout_is m1 done
+    wait_for 60 rollout_is m1 'done'
     is_started_with m2 sixth
     "$SANDBOX" restart m3
     wait_for 30 is m3 active
@@ -279,7 +279,7 @@ goes_on_under_another_leader() {
     # as soon as one node has restarted, the leader's manager dies, and stays dead for a while
     wait_for 30 bash -c 'for m in m1 m2 m3; do ! "$0" run $m grep -q second /run/web.log || exit 0; done; exit 1' "$SANDBOX"
     on "$lead" systemctl kill --signal=KILL --kill-whom=main swarm-manager
-    wait_for 90 rollout_is "$first" done
+    wait_for 90 rollout_is "$first" 'done'
     [[ $(leader "$first") ]]
     for m in m1 m2 m3; do
         wait_for 30 is_started_with $m second

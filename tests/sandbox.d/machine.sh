@@ -139,7 +139,7 @@ make_machine() {
     rm -rf "$unfinished"
     mkdir -p "$unfinished"/{disk,work,root,network}
     tr -d - </proc/sys/kernel/random/uuid >"$unfinished/uuid"
-    readlink "$CACHE/install" >"$unfinished/install"
+    echo "${MACHINE_INSTALL:-$(readlink "$CACHE/install")}" >"$unfinished/install"
     copy_var "$unfinished"
     if [[ $machine == t* ]]; then
         mkdir -p "$unfinished/disk/etc/systemd/system/sockets.target.wants"

@@ -3,7 +3,7 @@
 # All tests: meson's in two flavours, then the machine tests, each file on fresh machines.
 #
 # A machine test is tests/machine/*.sh or *.py. It runs on the host, says `# machines: N` and `# tang: N` in its first lines
-# (1 and 0 if not), and prints one line for each case: `ok NAME`, `not ok NAME: reason` or `skip NAME: reason`.
+# (1 and 0 if not), `# alone` if no other test may run meanwhile, and prints one line for each case: `ok NAME`, `not ok NAME: reason` or `skip NAME: reason`.
 
 MACHINE_TEST_SECONDS=600
 LANES=2 # of machine tests: machines wait a lot
@@ -58,6 +58,7 @@ in_one_piece() {
 }
 
 all_tests() {
+    in_one_piece hygiene_tests "$1"
     in_one_piece unit_tests plain "$1"
     if has_unit_tests "$1"; then
         in_one_piece asan_tests "$1"
@@ -78,6 +79,7 @@ machine_tests() {
     for process in "${lanes[@]}"; do
         wait "$process" || say "not ok machine-tests: a lane ended with exit status $?"
     done
+    in_lane 1 inner machine_tests "$1" alone || say "not ok machine-tests: the last lane ended with exit status $?"
 }
 
 # The first lane's machines are the ones that commands see when they name no lane.
@@ -123,15 +125,17 @@ unit_tests() {
     fi
 }
 
-# One lane: takes one test after the other that no other lane has taken.
+# One lane: takes one test after the other that no other lane has taken; what compares rates waits until it is alone.
 inner_machine_tests() {
-    local file name
+    local file name alone=${2:-}
     take_lock test
     prepare_root
     down_at_exit
     for file in "$SOURCE"/tests/machine/*.py "$SOURCE"/tests/machine/*.sh; do
         name=$(basename "$file")
-        [[ -f $file && $name == *"$1"* ]] && mkdir "$CACHE/taken/$name" 2>/dev/null || continue
+        [[ -f $file && $name == *"$1"* ]] || continue
+        [[ $alone ]] || ! head -n 20 "$file" | grep -qx '# alone' || continue
+        mkdir "$CACHE/taken/$name" 2>/dev/null || continue
         in_one_piece machine_test "$file"
     done
 }

@@ -102,6 +102,7 @@ freed() {
     env -u GLIBC_TUNABLES -u MALLOC_PERTURB_ "$argument" && fail "the check finds nothing without the tunables either"
     env "$tunables" "$argument" || fail "$tunables leaves freed memory as it was"
     for helper in swarm-agent swarm-agent-docker swarm-ask swarm-clevis@ swarm-open@ swarm-seal@ swarm-token@ swarm-units@ swarm-unlock@; do
+        case $helper in swarm-agent-docker | swarm-clevis@ | swarm-token@ | swarm-unlock@) [ -e "$units/$helper.service" ] || continue ;; esac # options
         grep -qE "^Environment=(.* )?$tunables\$" "$units/$helper.service" || fail "$helper.service has other tunables"
     done
 }

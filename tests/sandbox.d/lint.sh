@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash disable=SC2034,SC2153 # the parts share variables
+# What tools say of the sources. `test` has the fast ones; `lint` the static analyzers too; `coverage` prints what the unit tests reach.
+
+cmd_lint() {
+    PASSED=0 FAILED=0 SKIPPED=0
+    prepare_host
+    prepare_root
+    build_flavour plain || fail "the plain build failed"
+    hygiene_tests ""
+    prepare_tools lint "${LINT_TOOLS[@]}"
+    analyze "gcc's analyzer" gcc-analyzer gcc_analyzer
+    analyze clang-tidy clang-tidy clang_tidy
+    analyze "builds without what is optional" options options
+    print_totals
+}
+
+# hygiene_tests PATTERN: counts tests/hygiene's checks whose names contain it.
+hygiene_tests() {
+    local line log=$LOGS/hygiene.log
+    [[ hygiene == *"$1"* || $1 == hygiene* ]] || return 0
+    prepare_tools lint "${LINT_TOOLS[@]}"
+    mkdir -p "$LOGS"
+    say "hygiene:"
+    while IFS= read -r line; do
+        count "$line"
+    done < <(isolated hygiene "$TOOLS_ROOT" "$CACHE/build-plain" "$1" 2>"$log" </dev/null)
+    [[ ! -s $log ]] || show_log_tail "$log"
+}
+
+inner_hygiene() {
+    enter_tools_root "$1" "$2"
+    in_chroot "$BUILD_ROOT" env PYTHONDONTWRITEBYTECODE=1 python3 "$SOURCE/tests/hygiene/hygiene.py" "$SOURCE" "$2/manager/ctl/swarmctl" "$3"
+}
+
+# analyze TEXT NAME FUNCTION: a warning is a failure.
+analyze() {
+    mkdir -p "$CACHE/build-$2"
+    if step "$1" "$2" isolated "$3" "$TOOLS_ROOT" "$CACHE/build-$2"; then
+        count "ok lint:$2"
+    else
+        count "not ok lint:$2: see above"
+    fi
+}
+
+# The project's programs without the tests: what those do to memory on purpose is nobody's business.
+inner_gcc_analyzer() {
+    enter_tools_root "$1" "$2"
+    rm -rf "${2:?}"/*
+    in_chroot "$BUILD_ROOT" env CC=gcc CFLAGS='-fanalyzer -Werror -Wno-error=analyzer-too-complex' \
+        meson setup --buildtype=debugoptimized -Dtests=false "$2" "$SOURCE"
+    in_chroot "$BUILD_ROOT" ninja -k 0 -C "$2"
+}
+
+inner_clang_tidy() {
+    enter_tools_root "$1" "$2"
+    rm -rf "${2:?}"/*
+    in_chroot "$BUILD_ROOT" env CC=clang meson setup --buildtype=debugoptimized -Dtests=false "$2" "$SOURCE"
+    in_chroot "$BUILD_ROOT" ninja -C "$2" manager/store/store.pb-c.h manager/peer/peer.pb-c.h
+    # shellcheck disable=SC2016 # expanded inside
+    in_chroot "$BUILD_ROOT" sh -ec 'cd "$1" && find manager agent -name "*.c" | xargs -P 2 -n 8 clang-tidy --quiet -p "$2" --config-file=tests/hygiene/clang-tidy' \
+        sh "$SOURCE" "$2"
+}
+
+# Without each of them alone it has to be configured, tests included; without all, and with other names and folders, it is built.
+inner_options() {
+    local option all=() others=(-Duser=other -Dgroup=others -Dhelperdir=/opt/helpers -Dunitdir=/opt/units -Ddbusdir=/opt/dbus)
+    enter_tools_root "$1" "$2"
+    rm -rf "${2:?}"/*
+    for option in tang tpm2 clevis docker polkit man bash-completion zsh-completion fish-completion tests; do
+        in_chroot "$BUILD_ROOT" meson setup --prefix=/usr "-D$option=false" "$2/$option" "$SOURCE"
+        all+=("-D$option=false")
+    done
+    in_chroot "$BUILD_ROOT" meson setup --prefix=/usr "${all[@]}" "${others[@]}" "$2/all" "$SOURCE"
+    in_chroot "$BUILD_ROOT" ninja -C "$2/all"
+    in_chroot "$BUILD_ROOT" env DESTDIR="$2/installed" meson install -C "$2/all" --no-rebuild
+    [[ -x $2/installed/opt/helpers/swarm-managerd && ! -e $2/installed/opt/helpers/swarm-unlock && ! -e $2/installed/usr/share/man ]]
+    grep -qx 'User=other' "$2/installed/opt/units/swarm-manager.service"
+    grep -qx 'Group=others' "$2/installed/opt/units/swarm-manager.service"
+    ! grep -r --include='*' -l 'swarm-manager/swarm-' "$2/installed/opt/units"
+}
+
+cmd_coverage() {
+    prepare_host
+    prepare_root
+    prepare_tools lint "${LINT_TOOLS[@]}"
+    mkdir -p "$CACHE/build-coverage"
+    step "building for coverage, running the unit tests" coverage isolated coverage "$TOOLS_ROOT" "$CACHE/build-coverage" || fail "no figure"
+    sed -n '/^lines:/p; /^functions:/p' "$LOGS/coverage.log"
+    say "each file's figure is in $CACHE/build-coverage/coverage.txt"
+}
+
+inner_coverage() {
+    enter_tools_root "$1" "$2"
+    rm -rf "${2:?}"/*
+    in_chroot "$BUILD_ROOT" meson setup --prefix=/usr --buildtype=debug -Db_coverage=true "$2" "$SOURCE"
+    in_chroot "$BUILD_ROOT" ninja -C "$2"
+    # A test that fails is `test`'s business; what it reached counts.
+    # shellcheck disable=SC2016 # expanded inside
+    in_chroot "$BUILD_ROOT" unshare --net sh -c 'ip link set lo up && exec "$@"' sandbox \
+        meson test -C "$2" --no-rebuild --timeout-multiplier 4 || true
+    in_chroot "$BUILD_ROOT" gcovr --root "$SOURCE" --object-directory "$2" --filter "$SOURCE/(manager|agent)/" --exclude '.*\.pb-c\.[ch]' \
+        --exclude-unreachable-branches --gcov-ignore-errors=no_working_dir_found --txt "$2/coverage.txt" --print-summary "$2"
+}

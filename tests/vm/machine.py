@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A virtual machine: UEFI firmware, a disk, a TPM, a serial console that a person would sit at, and a root shell beside it, on a second line."""
+import base64
+import os
+import re
+import shlex
+import shutil
+import socket
+import subprocess
+import time
+
+FIRMWARE = '/usr/share/OVMF/OVMF_CODE_4M.fd'
+VARIABLES = '/usr/share/OVMF/OVMF_VARS_4M.fd'
+BOOT_SECONDS = 1500  # without KVM, beside other work
+SHELL_SECONDS = 300
+MEMORY_MIB = 1024
+ADDRESSES = {'v1': '10.213.1.1', 't1': '10.213.1.2'}
+CONTROL = re.compile(r'\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07\x1b]*(\x07|\x1b\\)|\x1b[()][A-Z0-9]|\x1b[=>78]|\r')
+
+
+class Failure(Exception):
+    pass
+
+
+def overlay(disk, backing):
+    """A disk that begins as the other one is, which stays as it is."""
+    form = 'raw' if backing.endswith('.raw') else 'qcow2'
+    subprocess.run(['qemu-img', 'create', '-q', '-f', 'qcow2', '-b', backing, '-F', form, disk], check=True)
+    return disk
+
+
+def plain(text):
+    """Without what moves a cursor or colours."""
+    return CONTROL.sub('', text.decode(errors='replace'))
+
+
+class Machine:
+    def __init__(self, folder, name, disk, tpm, transcript, more_disks=()):
+        self.folder, self.name, self.transcript = folder, name, transcript
+        self.seen = 0
+        self.shell = None
+        open(transcript, 'wb').close()
+        self.tpm = self.start_tpm(tpm) if tpm else None
+        self.qemu = subprocess.Popen(self.command(disk, more_disks), stdin=subprocess.DEVNULL)
+        self.keyboard = self.connect('console')
+
+    def path(self, what):
+        return os.path.join(self.folder, f'{self.name}.{what}')
+
+    def start_tpm(self, state):
+        os.makedirs(state, exist_ok=True)
+        process = subprocess.Popen(['swtpm', 'socket', '--tpm2', '--tpmstate', f'dir={state}', '--ctrl', f'type=unixio,path={self.path("tpm")}',
+                                    '--terminate'], stdin=subprocess.DEVNULL)
+        while not os.path.exists(self.path('tpm')):
+            if process.poll() is not None:
+                raise Failure('swtpm does not start')
+            time.sleep(0.05)
+        return process
+
+    def command(self, disk, more_disks):
+        variables = self.path('variables')
+        shutil.copyfile(VARIABLES, variables)
+        mac = '52:54:00:00:01:0' + ADDRESSES[self.name][-1]
+        other = 't1' if self.name == 'v1' else 'v1'
+        network = f'[Match]\nMACAddress={mac}\n[Network]\nAddress={ADDRESSES[self.name]}/24\nLinkLocalAddressing=no\n'
+        words = f'''qemu-system-x86_64 -machine q35 -accel tcg,thread=multi -cpu max -smp 2 -m {MEMORY_MIB} -nodefaults -display none -no-reboot
+            -device virtio-rng-pci
+            -drive if=pflash,format=raw,readonly=on,file={FIRMWARE} -drive if=pflash,format=raw,file={variables}
+            -drive if=virtio,format=qcow2,cache=unsafe,file={disk}
+            -chardev socket,id=console,path={self.path("console")},server=on,wait=off,logfile={self.transcript} -serial chardev:console
+            -chardev socket,id=shell,path={self.path("shell")},server=on,wait=off -serial chardev:shell
+            -netdev dgram,id=net,local.type=unix,local.path={self.folder}/net-{self.name},remote.type=unix,remote.path={self.folder}/net-{other}
+            -device virtio-net-pci,netdev=net,mac={mac}
+            -smbios type=11,value=io.systemd.credential:system.hostname={self.name}
+            -smbios type=11,value=io.systemd.credential.binary:network.network.10-lan={base64.b64encode(network.encode()).decode()}'''
+        for other_disk in more_disks:
+            words += f' -drive if=virtio,format=raw,cache=unsafe,file={other_disk}'
+        if self.tpm:
+            words += f' -chardev socket,id=tpm,path={self.path("tpm")} -tpmdev emulator,id=tpm0,chardev=tpm -device tpm-crb,tpmdev=tpm0'
+        return shlex.split(words)
+
+    def connect(self, what):
+        while not os.path.exists(self.path(what)):
+            if self.qemu.poll() is not None:
+                raise Failure(f'qemu does not start {self.name}')
+            time.sleep(0.1)
+        line = socket.socket(socket.AF_UNIX)
+        line.connect(self.path(what))
+        return line
+
+    def said(self):
+        """What came on the console since what was expected last."""
+        with open(self.transcript, 'rb') as f:
+            f.seek(self.seen)
+            return f.read()
+
+    def expect(self, pattern, seconds=BOOT_SECONDS):
+        """Waits for a text on the console. Colours may stand between its words, so it is looked for without them."""
+        deadline = time.monotonic() + seconds
+        while True:
+            off = self.qemu.poll() is not None
+            said = self.said()
+            if re.search(pattern, plain(said)):
+                self.seen += len(said)
+                return
+            if off or time.monotonic() > deadline:
+                raise Failure(f'no "{pattern}" on the console of {self.name}{" before it went off" if off else ""}; it ends: {plain(said)[-1200:]}')
+            self.drain()
+            time.sleep(0.2)
+
+    def drain(self):
+        """What the console says is in the transcript; its socket must not fill up."""
+        self.keyboard.setblocking(False)
+        try:
+            while self.keyboard.recv(65536):
+                pass
+        except BlockingIOError:
+            pass
+        self.keyboard.setblocking(True)
+
+    def type(self, text):
+        """As a person does: not faster than a serial line takes it."""
+        time.sleep(1)
+        for character in text + '\r':
+            self.keyboard.sendall(character.encode())
+            time.sleep(0.02)
+
+    def find_shell(self):
+        """The shell of systemd.debug_shell=, which is there early in the boot."""
+        deadline = time.monotonic() + BOOT_SECONDS
+        self.shell = self.connect('shell')
+        got = b''
+        while b'READY-7' not in got:
+            if time.monotonic() > deadline or self.qemu.poll() is not None:
+                raise Failure(f'no root shell on {self.name}: {plain(got)[-300:]}; the console ends: {plain(self.said())[-800:]}')
+            self.drain()
+            if b'#' in got:
+                self.shell.sendall(b"stty -echo cols 1000; PS1=; PS2=; export PAGER=cat TERM=dumb; echo READY-$((3 + 4))\n")
+                got = b''
+                got += self.listen(5)
+            else:
+                got += self.listen(1)
+        self.run('true')
+
+    def listen(self, seconds):
+        self.shell.settimeout(seconds)
+        try:
+            return self.shell.recv(65536)
+        except TimeoutError:
+            return b''
+
+    def run(self, command, check=True, seconds=SHELL_SECONDS):
+        """What the command prints; its exit status has to be 0 if `check`."""
+        if not self.shell:
+            self.find_shell()
+        mark = os.urandom(8).hex()
+        self.shell.sendall(f'{{ {command}\n}} </dev/null 2>&1; echo "{mark[:8]}""{mark[8:]} $?"\n'.encode())
+        got, deadline = b'', time.monotonic() + seconds
+        while not (end := re.search(mark.encode() + rb' (\d+)\r?\n', got)):
+            if time.monotonic() > deadline or self.qemu.poll() is not None:
+                raise Failure(f'{self.name} does not answer to "{command}": {plain(got)[-500:]}')
+            self.drain()
+            got += self.listen(1)
+        output = plain(got[:end.start()]).strip('\n')
+        if check and end[1] != b'0':
+            raise Failure(f'"{command}" ended with {end[1].decode()}: {output[-800:]}')
+        return output
+
+    def wait(self, command, seconds=SHELL_SECONDS):
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                return self.run(command)
+            except Failure as e:
+                if time.monotonic() > deadline or self.qemu.poll() is not None:
+                    raise Failure(f'still failing: {e}') from None
+                time.sleep(1)
+
+    def power_off(self):
+        self.run('systemctl --no-block poweroff')
+        deadline = time.monotonic() + BOOT_SECONDS
+        while self.qemu.poll() is None:
+            if time.monotonic() > deadline:
+                raise Failure(f'{self.name} does not switch off; the console ends: {plain(self.said())[-500:]}')
+            self.drain()
+            time.sleep(0.1)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for process in (self.qemu, self.tpm):
+            if process:
+                process.terminate()
+                process.wait()
+        for line in (self.keyboard, self.shell):
+            if line:
+                line.close()
+        for path in (f'{self.folder}/net-{self.name}', self.path('tpm'), self.path('console'), self.path('shell')):
+            if os.path.exists(path):
+                os.unlink(path)
