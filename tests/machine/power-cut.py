@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # machines: 1
-# seconds: 900
+# seconds: 3600
 """The power goes at random moments of every operation: the next start always opens with a key that the operator holds, and no acknowledged
 secret is lost. KILLS in the environment says how often (default 25), SEED which random moments."""
 

@@ -164,8 +164,9 @@ machine_test() {
     fi
     run_machine_test "$file" "$log" "${seconds:-$MACHINE_TEST_SECONDS}" || status=$?
     grep -E '^(ok|not ok|skip) ' "$log" || say "not ok $name: has no cases"
-    if ((status)) && ! grep -q '^not ok ' "$log"; then
-        ((status == 124 || status == 137)) && status="$status, took too long"
+    if ((status == 124 || status == 137)); then
+        say "not ok $name: took too long"
+    elif ((status)) && ! grep -q '^not ok ' "$log"; then
         say "not ok $name: ended with exit status $status"
     fi
     ((status == 0)) || show_failure "$log"
