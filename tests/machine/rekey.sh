@@ -189,7 +189,8 @@ power_cuts() {
         opens_with_one_of $victim "${keys[@]}"
         wait_for 40 up_to_date $other
         [[ $(slots $victim tang) && -z $(on $victim find $STATE_FOLDER -name '*.next*') ]]
-        has $victim kept
+        wait_for 20 has $victim kept # a leader may have to be found first
+        wait_for 20 on $other swarmctl unlock-key -q
         key=$(on $other swarmctl unlock-key -q)
         [[ ${keys[-1]} == "$key" ]] || keys+=("$key")
     done
