@@ -11,6 +11,7 @@
 /* Docker Engine's HTTP interface at its Unix socket. Every call blocks, for a bounded time, and takes a bounded reply. */
 
 #define ENGINE_SOCKET "/run/docker.sock"
+#define ENGINE_ROOT "/var/lib/docker" /* where it keeps its data, if not told otherwise */
 #define ENGINE_SOCKET_MAX 108 /* of struct sockaddr_un, with the NUL */
 #define ENGINE_REPLY_MAX (1024U * 1024)
 #define ENGINE_MS 5000

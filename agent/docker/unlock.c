@@ -83,6 +83,7 @@ static void end(struct watcher *w, int result, const char *how, const struct err
     }
     if (result == -EKEYREJECTED) {
         w->is_exhausted = true;
+        question_end(w); /* raised anew, it says why */
         say_refused(vault_count(w->vault));
         vault_close(w->vault);
         return;
