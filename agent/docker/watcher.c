@@ -72,10 +72,21 @@ static void lost(struct watcher *w, int64_t began, const struct error *why)
     watcher_look_later(w);
 }
 
+/* It was restarted while the agent did something else. */
+static bool is_another(const struct watcher *w, const struct engine_info *info)
+{
+    return w->is_found && ((w->connection >= 0 && engine_has_reconnected(w->engine)) ||
+                           (w->state != ENGINE_LOCKED && info->state == ENGINE_LOCKED));
+}
+
 static void found(struct watcher *w, const struct engine_info *info)
 {
     bool tells;
 
+    if (is_another(w, info)) {
+        new_engine(w);
+        w->connection = -1;
+    }
     if (w->trouble.text[0] && !w->is_found)
         say("Docker Engine at %s answers again.", w->socket);
     if (!w->is_found) {
