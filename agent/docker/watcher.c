@@ -189,6 +189,8 @@ static void on_opener(struct watcher *w, const struct pollfd *p, unsigned n)
 
     if (opener_step(&w->opener, p, n, &passphrase, &slot, kind) == 0)
         opened(w, &passphrase, slot, kind);
+    else if (w->opener.wanted)
+        cannot_open(w);
 }
 
 static int wait_round(struct watcher *w, struct error *e)
