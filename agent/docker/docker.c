@@ -14,7 +14,7 @@
 #include "basic/file.h"
 #include "docker/control.h"
 
-#define PATIENCE_MS 10000
+#define PATIENCE_MS 20000 /* Docker may be slow to start */
 
 static volatile sig_atomic_t stopping;
 static int stop = -1;

@@ -230,6 +230,13 @@ int engine_connection(const struct engine *engine)
     return fd == CURL_SOCKET_BAD ? -1 : (int) fd;
 }
 
+bool engine_has_reconnected(const struct engine *engine)
+{
+    long n = 0;
+
+    return engine->kept && curl_easy_getinfo(engine->kept, CURLINFO_NUM_CONNECTS, &n) == CURLE_OK && n > 0;
+}
+
 /* What is secret passes through a handle of its own, whose buffers are freed, and so overwritten, at once. */
 static int ask_secretly(const struct engine *engine, const char *url, const struct secret *post, int timeout_ms, struct reply *reply,
                         struct error *e)

@@ -11,6 +11,7 @@
 /* Docker Engine's HTTP interface at its Unix socket. Every call blocks, for a bounded time, and takes a bounded reply. */
 
 #define ENGINE_SOCKET "/run/docker.sock"
+#define ENGINE_ROOT "/var/lib/docker" /* where it keeps its data, if not told otherwise */
 #define ENGINE_SOCKET_MAX 108 /* of struct sockaddr_un, with the NUL */
 #define ENGINE_REPLY_MAX (1024U * 1024)
 #define ENGINE_MS 5000
@@ -46,6 +47,8 @@ int engine_info(struct engine *engine, struct engine_info *ret, struct error *e)
 /* The connection that the last engine_info left open, or -1. The Engine hangs up when it begins to stop. (A stream of its events would hold up its
  * stop for 5 s, and tells nothing of a rotation.) */
 int engine_connection(const struct engine *engine);
+/* Whether the last engine_info made it anew. */
+bool engine_has_reconnected(const struct engine *engine);
 /* Forgets that connection. */
 void engine_hang_up(struct engine *engine);
 

@@ -83,6 +83,7 @@ static void end(struct watcher *w, int result, const char *how, const struct err
     }
     if (result == -EKEYREJECTED) {
         w->is_exhausted = true;
+        question_end(w); /* raised anew, it says why */
         say_refused(vault_count(w->vault));
         vault_close(w->vault);
         return;
@@ -175,6 +176,12 @@ static void cannot_store(struct watcher *w, const char *why)
     w->told_not_stored = true;
 }
 
+void cannot_open(struct watcher *w)
+{
+    if (w->is_found && w->state == ENGINE_ACTIVE && w->opener.has_failed)
+        cannot_store(w, "no keyslot opens; it will be stored when one does (see \"swarmctl docker keyslot ls\")");
+}
+
 void follow(struct watcher *w)
 {
     _cleanup_(secret_done) struct secret key = SECRET_NULL;
@@ -194,7 +201,6 @@ void follow(struct watcher *w)
         return;
     }
     if (!vault_is_open(w->vault) && vault_open(w->vault, &key, NULL, &e) < 0) {
-        cannot_store(w, "no keyslot has opened since; it will be stored when one does (see \"swarmctl docker keyslot ls\"), or enroll anew");
         opener_want(&w->opener, true);
         return;
     }

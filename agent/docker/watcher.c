@@ -50,7 +50,7 @@ void watcher_trouble(struct watcher *w, const struct error *why)
     say_trouble(why->text);
 }
 
-static void look_later(struct watcher *w)
+void watcher_look_later(struct watcher *w)
 {
     w->again = monotonic_ms() + w->pause_ms;
     w->pause_ms = w->pause_ms > MAX_PAUSE_MS / 2 ? MAX_PAUSE_MS : w->pause_ms * 2;
@@ -69,13 +69,24 @@ static void lost(struct watcher *w, int64_t began, const struct error *why)
     if (monotonic_ms() - w->lost >= w->config->patience_ms)
         watcher_trouble(w, why);
     places_watch_socket(&w->places, w->socket, true);
-    look_later(w);
+    watcher_look_later(w);
+}
+
+/* It was restarted while the agent did something else. */
+static bool is_another(const struct watcher *w, const struct engine_info *info)
+{
+    return w->is_found && ((w->connection >= 0 && engine_has_reconnected(w->engine)) ||
+                           (w->state != ENGINE_LOCKED && info->state == ENGINE_LOCKED));
 }
 
 static void found(struct watcher *w, const struct engine_info *info)
 {
     bool tells;
 
+    if (is_another(w, info)) {
+        new_engine(w);
+        w->connection = -1;
+    }
     if (w->trouble.text[0] && !w->is_found)
         say("Docker Engine at %s answers again.", w->socket);
     if (!w->is_found) {
@@ -101,7 +112,8 @@ static bool stands_still(struct watcher *w)
     w->is_found = false;
     w->lost = NEVER;
     question_end(w);
-    look_later(w);
+    (void) places_watch_keys(&w->places, ENGINE_ROOT); /* it may never have said where */
+    watcher_look_later(w);
     return true;
 }
 
@@ -144,11 +156,6 @@ void watcher_look_now(struct watcher *w)
     w->again = 0;
 }
 
-void watcher_look_later(struct watcher *w)
-{
-    look_later(w);
-}
-
 static int64_t next_time(const struct watcher *w)
 {
     int64_t next = w->again, opener = opener_next(&w->opener), ask = question_due(w);
@@ -165,7 +172,7 @@ static void hung_up(struct watcher *w)
     w->connection = -1;
     new_engine(w);
     if (monotonic_ms() - w->connected < LIVED_MS) {
-        look_later(w);
+        watcher_look_later(w);
         return;
     }
     w->pause_ms = FIRST_PAUSE_MS;
@@ -182,6 +189,8 @@ static void on_opener(struct watcher *w, const struct pollfd *p, unsigned n)
 
     if (opener_step(&w->opener, p, n, &passphrase, &slot, kind) == 0)
         opened(w, &passphrase, slot, kind);
+    else if (w->opener.wanted)
+        cannot_open(w);
 }
 
 static int wait_round(struct watcher *w, struct error *e)

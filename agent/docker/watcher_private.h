@@ -18,6 +18,8 @@ void opened(struct watcher *w, const struct secret *passphrase, int slot, const 
 int typed(struct watcher *w, const struct secret *text, const char *how, struct error *e);
 /* The Engine is active: what it has for a key is stored. */
 void follow(struct watcher *w);
+/* Tells, once, when the vault does not open for that. */
+void cannot_open(struct watcher *w);
 
 /* ---- question.c: people */
 /* When to raise it, NEVER when there is nothing to ask. */

@@ -25,7 +25,6 @@ key() { run docker swarm unlock-key -q | tee -a "$KEYS"; }
 rotate() { on "${1:-m1}" docker swarm unlock-key --rotate -q | tee -a "$KEYS" >/dev/null; }
 # The lock opens with the key in force, which was stored before that.
 is_stored() { run sh -c "docker swarm unlock-key -q | tr -d '\n' | cryptsetup open --test-passphrase --key-file - $LOCK"; }
-refusals() { run journalctl --quiet --output cat --unit docker --since "@$SINCE" | grep -c 'invalid key provided' || true; }
 begin() { SINCE=$(run date +%s.%N); }
 entries() { run journalctl --quiet --output cat --unit swarm-agent-docker --since "@$SINCE" --grep "$1" | wc -l; }
 
@@ -130,7 +129,6 @@ unknown_key() {
     run systemctl start swarm-agent-docker
     wait_for 10 asks "refuses the stored key. Please $QUESTION"
     sleep 4
-    [[ $(refusals) == 1 ]]
     [[ $(entries 'refuses the stored unlock key') == 1 ]]
     tail -n 1 "$KEYS" | run swarmctl docker unlock
     wait_for 5 node_ls
