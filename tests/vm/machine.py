@@ -7,6 +7,7 @@ import shlex
 import shutil
 import socket
 import subprocess
+import threading
 import time
 
 FIRMWARE = '/usr/share/OVMF/OVMF_CODE_4M.fd'
@@ -32,6 +33,36 @@ def overlay(disk, backing):
 def plain(text):
     """Without what moves a cursor or colours."""
     return CONTROL.sub('', text.decode(errors='replace'))
+
+
+class Line:
+    """One of its serial lines. It is read all the time: a few hundred bytes that nobody reads fill the socket, and qemu drops the rest."""
+
+    def __init__(self, path):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.connect(path)
+        self.got, self.arrived = b'', threading.Condition()
+        threading.Thread(target=self.listen, daemon=True).start()
+
+    def listen(self):
+        try:
+            while got := self.socket.recv(65536):
+                with self.arrived:
+                    self.got += got
+                    self.arrived.notify_all()
+        except OSError:
+            pass  # closed
+
+    def take(self, seconds):
+        """What has arrived, or arrives within that time."""
+        with self.arrived:
+            if not self.got:
+                self.arrived.wait(seconds)
+            got, self.got = self.got, b''
+            return got
+
+    def send(self, data):
+        self.socket.sendall(data)
 
 
 class Machine:
@@ -84,9 +115,7 @@ class Machine:
             if self.qemu.poll() is not None:
                 raise Failure(f'qemu does not start {self.name}')
             time.sleep(0.1)
-        line = socket.socket(socket.AF_UNIX)
-        line.connect(self.path(what))
-        return line
+        return Line(self.path(what))
 
     def said(self):
         """What came on the console since what was expected last."""
@@ -105,24 +134,13 @@ class Machine:
                 return
             if off or time.monotonic() > deadline:
                 raise Failure(f'no "{pattern}" on the console of {self.name}{" before it went off" if off else ""}; it ends: {plain(said)[-1200:]}')
-            self.drain()
             time.sleep(0.2)
-
-    def drain(self):
-        """What the console says is in the transcript; its socket must not fill up."""
-        self.keyboard.setblocking(False)
-        try:
-            while self.keyboard.recv(65536):
-                pass
-        except BlockingIOError:
-            pass
-        self.keyboard.setblocking(True)
 
     def type(self, text):
         """As a person does: not faster than a serial line takes it."""
         time.sleep(1)
         for character in text + '\r':
-            self.keyboard.sendall(character.encode())
+            self.keyboard.send(character.encode())
             time.sleep(0.02)
 
     def find_shell(self):
@@ -133,34 +151,24 @@ class Machine:
         while b'READY-7' not in got:
             if time.monotonic() > deadline or self.qemu.poll() is not None:
                 raise Failure(f'no root shell on {self.name}: {plain(got)[-300:]}; the console ends: {plain(self.said())[-800:]}')
-            self.drain()
             if b'#' in got:
-                self.shell.sendall(b"stty -echo cols 1000; PS1=; PS2=; export PAGER=cat TERM=dumb; echo READY-$((3 + 4))\n")
-                got = b''
-                got += self.listen(5)
+                self.shell.send(b"stty -echo cols 1000; PS1=; PS2=; export PAGER=cat TERM=dumb; echo READY-$((3 + 4))\n")
+                got = self.shell.take(5)
             else:
-                got += self.listen(1)
+                got += self.shell.take(1)
         self.run('true')
-
-    def listen(self, seconds):
-        self.shell.settimeout(seconds)
-        try:
-            return self.shell.recv(65536)
-        except TimeoutError:
-            return b''
 
     def run(self, command, check=True, seconds=SHELL_SECONDS):
         """What the command prints; its exit status has to be 0 if `check`."""
         if not self.shell:
             self.find_shell()
         mark = os.urandom(8).hex()
-        self.shell.sendall(f'{{ {command}\n}} </dev/null 2>&1; echo "{mark[:8]}""{mark[8:]} $?"\n'.encode())
+        self.shell.send(f'{{ {command}\n}} </dev/null 2>&1; echo "{mark[:8]}""{mark[8:]} $?"\n'.encode())
         got, deadline = b'', time.monotonic() + seconds
         while not (end := re.search(mark.encode() + rb' (\d+)\r?\n', got)):
             if time.monotonic() > deadline or self.qemu.poll() is not None:
                 raise Failure(f'{self.name} does not answer to "{command}": {plain(got)[-500:]}')
-            self.drain()
-            got += self.listen(1)
+            got += self.shell.take(1)
         output = plain(got[:end.start()]).strip('\n')
         if check and end[1] != b'0':
             raise Failure(f'"{command}" ended with {end[1].decode()}: {output[-800:]}')
@@ -182,7 +190,6 @@ class Machine:
         while self.qemu.poll() is None:
             if time.monotonic() > deadline:
                 raise Failure(f'{self.name} does not switch off; the console ends: {plain(self.said())[-500:]}')
-            self.drain()
             time.sleep(0.1)
 
     def __enter__(self):
@@ -195,7 +202,7 @@ class Machine:
                 process.wait()
         for line in (self.keyboard, self.shell):
             if line:
-                line.close()
+                line.socket.close()
         for path in (f'{self.folder}/net-{self.name}', self.path('tpm'), self.path('console'), self.path('shell')):
             if os.path.exists(path):
                 os.unlink(path)
