@@ -23,17 +23,19 @@ end
 function __swarmctl_takes_value
     contains -- $argv[1] -l --label --advertise-addr --listen-addr --threshold --thumbprint --pcrs --device --token-uri --token \
         --old-key-expires --role --availability --label-add --label-rm --unit --constraint --constraint-add --constraint-rm --secret \
-        --secret-add --secret-rm --config --config-add --config-rm --on-update --parallelism --max-age
+        --secret-add --secret-rm --config --config-add --config-rm --on-update --parallelism --max-age --socket
 end
 
 function __swarmctl_is_group
-    contains -- "$argv[1]" secret config service node keyslot
+    contains -- "$argv[1]" secret config service node keyslot docker
 end
 
-# The command: one word, or a group and its command. Fails while it is not complete.
+# The command: one word, or groups and their command. Fails while it is not complete.
 function __swarmctl_command
     set -l words (__swarmctl_words)
-    if __swarmctl_is_group $words[1]
+    if test "$words[1..2]" = 'docker keyslot'
+        test (count $words) -ge 3; and echo $words[1..3]
+    else if __swarmctl_is_group $words[1]
         test (count $words) -ge 2; and echo $words[1] $words[2]
     else
         test (count $words) -ge 1; and echo $words[1]
@@ -50,11 +52,12 @@ end
 function __swarmctl_commands
     set -l words (__swarmctl_words)
     if __swarmctl_is_group $words[1]
-        test (count $words) -eq 1; or return
-        swarmctl $words[1] --help | string replace -rf '^  (\S+)  +(\S.*)$' '$1\t$2' | string match -v -- '-*'
+        test (count $words) -eq 1 -o "$words" = 'docker keyslot'; or return
+        test "$words" = docker; and printf '%s\n' keyslot\t'Ways to unlock'
+        swarmctl $words --help | string replace -rf '^  (\S+)  +(\S.*)$' '$1\t$2' | string match -v -- '-*'
     else if test (count $words) -eq 0
         swarmctl --help | string replace -rf '^  (\S+)  +(\S.*)$' '$1\t$2' | string match -v -- '-*'
-        printf '%s\n' secret\tSecrets config\tConfigs service\tServices node\tNodes keyslot\t'Ways to unlock' help\t'Show a help text'
+        printf '%s\n' secret\tSecrets config\tConfigs service\tServices node\tNodes keyslot\t'Ways to unlock' docker\t'Docker Engine' help\t'Show a help text'
     end
 end
 
@@ -101,6 +104,10 @@ function __swarmctl_operand
             test $n -gt 0; or printf '%s\n' worker manager
         case backup restore
             test $n -gt 0; or __fish_complete_path (commandline -ct)
+        case 'docker keyslot add'
+            test $n -gt 0; or printf '%s\n' tang tpm2 recovery passphrase
+        case 'docker keyslot test' 'docker keyslot rm' 'docker keyslot remove'
+            test $n -gt 0; or __swarmctl_ask docker keyslot ls | tail -n +2 | string replace -r '^(\S+).*' '$1'
         case 'keyslot add'
             test $n -gt 0; or printf '%s\n' tang tpm2 recovery passphrase fido2 pkcs11
         case 'keyslot test' 'keyslot refresh' 'keyslot rm' 'keyslot remove'

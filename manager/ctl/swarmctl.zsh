@@ -13,12 +13,12 @@ _swarmctl_second() {
     compadd -a names
 }
 
-# Fills the arrays `words_` (the command line's operands, commands included) and `command_` (one word, or a group and its command; empty while
+# Fills the arrays `words_` (the command line's operands, commands included) and `command_` (one word, or groups and their command; empty while
 # it is not complete).
 _swarmctl_parse() {
     local -a valued=(-l --label --advertise-addr --listen-addr --threshold --thumbprint --pcrs --device --token-uri --token
         --old-key-expires --role --availability --label-add --label-rm --unit --constraint --constraint-add --constraint-rm --secret
-        --secret-add --secret-rm --config --config-add --config-rm --on-update --parallelism --max-age)
+        --secret-add --secret-rm --config --config-add --config-rm --on-update --parallelism --max-age --socket)
     local -i i
     value_of=
     words_=() command_=()
@@ -29,7 +29,9 @@ _swarmctl_parse() {
             words_+=(${words[i]})
         fi
     done
-    if [[ ${words_[1]} == (secret|config|service|node|keyslot) ]]; then
+    if [[ "${words_[1,2]}" == 'docker keyslot' ]]; then
+        ((${#words_} < 3)) || command_=(${words_[1,3]})
+    elif [[ ${words_[1]} == (secret|config|service|node|keyslot|docker) ]]; then
         ((${#words_} < 2)) || command_=(${words_[1,2]})
     else
         command_=(${words_[1]})
@@ -50,6 +52,7 @@ _swarmctl_values() {
         --secret|--secret-add|--secret-rm) _swarmctl_second secret ;;
         --config|--config-add|--config-rm) _swarmctl_second config ;;
         --unit) compadd ${(f)"$(systemctl list-unit-files --type=service --plain --no-legend 2>/dev/null | awk '{ print $1 }')"} ;;
+        --socket) _files ;;
         --device) _files -g '/dev/hidraw*' ;;
     esac
 }
@@ -60,6 +63,8 @@ _swarmctl_operand() {
         join-token) ((n)) || compadd worker manager ;;
         backup|restore) ((n)) || _files ;;
         'keyslot add') ((n)) || compadd tang tpm2 recovery passphrase fido2 pkcs11 ;;
+        'docker keyslot add') ((n)) || compadd tang tpm2 recovery passphrase ;;
+        'docker keyslot '(test|rm|remove)) ((n)) || compadd ${(f)"$(_swarmctl_ask docker keyslot ls | awk 'NR > 1 { print $1 }')"} ;;
         'keyslot '(test|refresh|rm|remove)) ((n)) || compadd ${(f)"$(_swarmctl_ask keyslot ls | awk 'NR > 1 { print $1 }')"} ;;
         (secret|config)' create') ((n != 1)) || _files ;;
         (secret|config)' update')
@@ -88,10 +93,11 @@ _swarmctl() {
     elif ((${#command_})); then
         _swarmctl_operand
     elif ((${#words_})); then
-        _swarmctl_described $commands swarmctl $words_[1] --help
+        _swarmctl_described $commands swarmctl $words_ --help
+        [[ "$words_" != docker ]] || compadd keyslot
     else
         _swarmctl_described $commands swarmctl --help
-        compadd secret config service node keyslot help
+        compadd secret config service node keyslot docker help
     fi
 }
 

@@ -44,7 +44,7 @@ class Zsh:
 
     def __init__(self, folder, env):
         os.symlink(f'{SOURCE}/manager/ctl/swarmctl.zsh', f'{folder}/_swarmctl')
-        self.z = pexpect.spawn('zsh', ['-f'], env=env | {'TERM': 'dumb'}, encoding='utf-8', dimensions=(200, 250), timeout=30)
+        self.z = pexpect.spawn('zsh', ['-f'], env=env | {'TERM': 'dumb'}, encoding='utf-8', dimensions=(200, 250), timeout=120)
         self.z.sendline(f"unsetopt zle prompt_cr prompt_sp; PS1='READY '; fpath=({folder} $fpath); autoload -Uz compinit; compinit -u -D; "
                         "zmodload zsh/zutil; LISTMAX=0; setopt zle; zstyle ':completion:*' list-colors; zstyle ':completion:*' verbose no; "
                         "bindkey '^I' list-choices; bindkey '^U' kill-whole-line; echo SET-$((1 + 1))")
@@ -84,6 +84,8 @@ def main():
             require(shell, 'swarmctl node update --role ', ['worker', 'manager'], offered('swarmctl node update --role '))
             require(shell, 'swarmctl join-token ', ['worker', 'manager'], offered('swarmctl join-token '))
             require(shell, 'swarmctl keyslot add ', ['tang', 'tpm2', 'recovery'], offered('swarmctl keyslot add '))
+            require(shell, 'swarmctl docker keyslot ', ['add', 'ls', 'test', 'rm'], offered('swarmctl docker keyslot '))
+            require(shell, 'swarmctl docker keyslot add ', ['tang', 'tpm2', 'recovery'], offered('swarmctl docker keyslot add '))
     print('\n'.join(wrong))
     return bool(wrong)
 

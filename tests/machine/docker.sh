@@ -27,7 +27,8 @@ rotate() { on "${1:-m1}" docker swarm unlock-key --rotate -q | tee -a "$KEYS" >/
 # The lock opens with the key in force, which was stored before that.
 is_stored() { run sh -c "docker swarm unlock-key -q | tr -d '\n' | cryptsetup open --test-passphrase --key-file - $LOCK"; }
 begin() { SINCE=$(run date +%s.%N); }
-entries() { run journalctl --quiet --output cat --unit swarm-agent-docker --since "@$SINCE" --grep "$1" | wc -l; }
+entries() { run sh -c "journalctl --quiet --output cat --unit swarm-agent-docker --since '@$SINCE' | grep -c '$1' || true"; }
+has_entries() { [[ $(entries "$2") == "$1" ]]; }
 
 use_docker() {
     for m in m1 m2; do
@@ -55,7 +56,7 @@ unlocks_itself() {
         echo $(($(date +%s%3N) - from))')
     echo "active $took ms after the Engine answered"
     TOOK=$took
-    [[ $(entries 'Unlocked Docker Engine by keyslot') == 1 ]]
+    wait_for 10 has_entries 1 'Unlocked Docker Engine by keyslot'
     asks_not
 }
 
@@ -117,7 +118,7 @@ autolock_off_and_on() {
     begin
     run systemctl restart docker
     wait_for 30 node_ls
-    [[ $(entries 'Unlocked') == 0 ]]
+    has_entries 0 Unlocked
     run docker swarm update --autolock=true >/dev/null
     key >/dev/null
     wait_for 30 is_stored
@@ -141,7 +142,7 @@ unknown_key() {
     run systemctl start swarm-agent-docker
     wait_for 30 asks "refuses the stored key. Please $QUESTION"
     sleep 4
-    [[ $(entries 'refuses the stored unlock key') == 1 ]]
+    has_entries 1 'refuses the stored unlock key'
     tail -n 1 "$KEYS" | run swarmctl docker unlock
     wait_for 30 node_ls
     asks_not
@@ -159,7 +160,7 @@ person_types() {
     type_at_prompt m1 'systemd-tty-ask-password-agent --query' "Please $QUESTION" "$(tail -n 1 "$KEYS")"
     wait_for 30 node_ls
     asks_not
-    [[ $(entries 'Unlocked Docker Engine by the prompt') == 1 ]]
+    wait_for 10 has_entries 1 'Unlocked Docker Engine by the prompt'
     tang start
     unlocks_itself
 }
