@@ -99,6 +99,7 @@ static void answer_heartbeat(struct swarm *s, const struct net_peer *peer, const
     }
     seen_now(s, peer->node_id);
     standing.role = (uint32_t) node->role;
+    standing.raft_id = node->role == PB__ROLE__MANAGER ? node->raft_id : 0;
     standing.n_managers = answer_managers(s, managers);
     standing.managers = managers;
     standing.renew = network_wants_renewal(s, node) || !knows_roots(s, beat);

@@ -86,6 +86,17 @@ static int become_manager(struct swarm *s, struct error *e)
     return 0;
 }
 
+/* Whether it is to give up its log. One that was promoted again meanwhile gives it up, too: as another member of the log's group it begins with
+ * none; it stays a worker until it hears of its role. */
+static bool gives_up(const struct swarm *s, struct membership *m)
+{
+    bool is_same = m->file.role == PB__ROLE__MANAGER && m->file.raft_id == s->file.raft_id;
+
+    m->file.role = PB__ROLE__WORKER;
+    m->file.raft_id = 0;
+    return !is_same;
+}
+
 /* node.json first: a start that finds a worker with a lock and a log finishes this. */
 static int become_worker(struct swarm *s, struct error *e)
 {
@@ -94,7 +105,7 @@ static int become_worker(struct swarm *s, struct error *e)
 
     (void) step_hand_over(s);
     r = renew(s, &m, e);
-    if (r < 0 || m.file.role != PB__ROLE__WORKER)
+    if (r < 0 || !gives_up(s, &m))
         return r;
     step_set_state(s, SWARM_PENDING, "becoming a worker");
     step_network_close(s);

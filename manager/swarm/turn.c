@@ -66,6 +66,12 @@ static void keep_managers(struct swarm *s, const Peer__Standing *standing)
     peer_caller_set_managers(s->caller, addresses, n);
 }
 
+/* Demoted, and promoted again, before it heard of it: the group knows it by another id, and it would never hear of anything. */
+static bool is_another_member(const struct swarm *s, const Peer__Standing *standing)
+{
+    return s->node.role == PB__ROLE__MANAGER && standing->raft_id != 0 && standing->raft_id != s->node.raft_id;
+}
+
 static void on_standing(void *data, int result, const Peer__Reply *reply, const char *why _unused_)
 {
     struct swarm *s = data;
@@ -82,6 +88,8 @@ static void on_standing(void *data, int result, const Peer__Reply *reply, const 
         keep_managers(s, reply->standing);
     if (reply->standing->role != (uint32_t) s->node.role)
         turn_be(s, reply->standing->role == PB__ROLE__MANAGER ? FATE_MANAGER : FATE_WORKER);
+    else if (is_another_member(s, reply->standing))
+        turn_be(s, FATE_WORKER); /* first */
     else if (reply->standing->renew)
         turn_be(s, FATE_RENEW);
     else if (s->managers_changed)

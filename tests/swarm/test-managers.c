@@ -112,6 +112,17 @@ static void test_roles(void)
     CHECK_OK(node_unlock(m4, &key));
     WAIT(node_state(m4) == SWARM_ACTIVE);
 
+    /* Demoted and promoted while it is away: its log is another member's when it comes back, and it begins with a new one. */
+    node_stop(m4);
+    CHECK_OK(node_set_role(m1, m4, PB__ROLE__WORKER));
+    CHECK_OK(node_set_role(m2, m4, PB__ROLE__MANAGER));
+    CHECK_OK(node_create(m1, "meanwhile"));
+    node_start(m4);
+    CHECK_OK(node_unlock(m4, &key));
+    WAIT(m4->events[SWARM_EVENT_PROMOTED] == 1 && node_state(m4) == SWARM_ACTIVE && node_has(m4, "meanwhile"));
+    WAIT(node_seen_by(m1, m4)->key_generation == 2);
+    CHECK_OK(node_create(m4, "again"));
+
     CHECK_OK(node_set_role(m4, m4, PB__ROLE__WORKER));
     WAIT(!swarm_is_manager(m4->swarm) && node_state(m4) == SWARM_ACTIVE);
     CHECK(!node_file_exists(m4, "keyslots.luks") && !node_file_exists(m4, "raft") && is_role(m4, PB__ROLE__WORKER));
