@@ -138,7 +138,7 @@ def attack():
     flood = cluster.start(OTHER, "python3", "-c", program, "flood", "all", address, str(ATTACK_SECONDS), str(AT_ONCE))
     time.sleep(4)
     pressed = rates.of(leader)
-    counts = json.loads(flood.communicate()[0])
+    counts = json.loads(flood.communicate()[0].splitlines()[-1])
     calm.append(rates.of(leader))
     opened = sum(counts.get(kind, 0) for kind in ("half-open", "garbage", "slow"))
     show("connections of attackers at once", counts["most at once"], "")
