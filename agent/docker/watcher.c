@@ -17,8 +17,6 @@
 #define POLL_MS 10000     /* where nothing tells of a change */
 #define LIVED_MS 2000
 #define PENDING_MS 1000   /* until it has heard of the other managers */
-#define UNSETTLED_MS 3000 /* after a change: the Engine writes first, and is locked or active then */
-#define UNSETTLED_LOOK_MS 500
 
 static void new_engine(struct watcher *w)
 {
@@ -152,8 +150,6 @@ static void look(struct watcher *w)
         w->again = monotonic_ms() + PENDING_MS;
     if (info.state == ENGINE_ERROR)
         watcher_look_later(w);
-    if (w->again == NEVER && monotonic_ms() < w->unsettled)
-        w->again = monotonic_ms() + UNSETTLED_LOOK_MS;
 }
 
 /* A stored, or a typed key opened something, or the Engine is another one. */
@@ -219,10 +215,8 @@ static int wait_round(struct watcher *w, struct error *e)
         hung_up(w);
         return 0;
     }
-    if (p[PLACES].revents && places_drain(&w->places)) {
-        w->unsettled = monotonic_ms() + UNSETTLED_MS;
+    if (p[PLACES].revents && places_drain(&w->places))
         watcher_look_now(w);
-    }
     if (p[KICK].revents) {
         (void) !read(w->kick, &kicks, sizeof(kicks));
         if (!take_key(w)) {

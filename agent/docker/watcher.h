@@ -51,7 +51,6 @@ struct watcher {
     enum engine_state state; /* as it was last seen */
     bool is_found;           /* the last look found an Engine */
     int64_t again;           /* when to look without a reason */
-    int64_t unsettled;       /* until when to look more often */
     int connection;          /* the one that tells when it stops */
     int64_t connected;       /* since when there is that */
     int64_t lost;            /* since when there is no Engine */

@@ -5,6 +5,8 @@
 #include "../test.h"
 #include "cluster.h"
 
+#define DURABLE_MS 1000 /* a follower may apply what two others have on disk before it has it itself */
+
 static bool is_member(const struct cluster *c, size_t i, uint64_t id, bool *ret_votes)
 {
     uint64_t other;
@@ -183,6 +185,7 @@ static void test_recover(unsigned threshold)
     cluster_form(&c);
     cluster_add_many(&c, 0, 1, 100, 64);
     cluster_settle(&c);
+    cluster_run(&c, DURABLE_MS);
     cluster_isolate(&c, 1, true);
     cluster_kill(&c, 0);
     cluster_kill(&c, 2);
@@ -207,6 +210,7 @@ static void test_recover(unsigned threshold)
     cluster_add_many(&c, cluster_leader(&c), 151, 50, 64);
     CHECK_OK(cluster_open(&c, 1));
     cluster_settle(&c);
+    cluster_run(&c, DURABLE_MS);
     strcpy(c.nodes[1].address, "10.0.0.99:2377"); /* it has moved */
     cluster_kill(&c, 1);
     CHECK_OK(replica_recover(&c.nodes[1].config, &c.nodes[1].error));

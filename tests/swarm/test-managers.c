@@ -105,7 +105,7 @@ static void test_roles(void)
     CHECK_OK(node_set_role(m3, m4, PB__ROLE__MANAGER));
     WAIT(swarm_is_manager(m4->swarm) && node_state(m4) == SWARM_ACTIVE && node_has(m4, "a"));
     CHECK(node_file_exists(m4, "keyslots.luks"));
-    WAIT(node_seen_by(m1, m4)->key_generation == 2);
+    WAIT(node_seen_by(m1, m4) && node_seen_by(m1, m4)->key_generation == 2);
     node_stop(m4);
     node_start(m4);
     CHECK(node_state(m4) == SWARM_LOCKED);
@@ -120,7 +120,7 @@ static void test_roles(void)
     node_start(m4);
     CHECK_OK(node_unlock(m4, &key));
     WAIT(m4->events[SWARM_EVENT_PROMOTED] == 1 && node_state(m4) == SWARM_ACTIVE && node_has(m4, "meanwhile"));
-    WAIT(node_seen_by(m1, m4)->key_generation == 2);
+    WAIT(node_seen_by(m1, m4) && node_seen_by(m1, m4)->key_generation == 2);
     CHECK_OK(node_create(m4, "again"));
 
     CHECK_OK(node_set_role(m4, m4, PB__ROLE__WORKER));

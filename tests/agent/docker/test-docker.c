@@ -208,8 +208,7 @@ static void test_former(struct secret *key)
     CHECK(fake.n_unlocks == before + 2);
     set_engine_key(key);
     move_in("swarm/certificates/swarm-node.key");
-    sleep_ms(300);
-    CHECK(vault_count(&vault) == 2);
+    WAIT_FOR(vault_count(&vault) == 2);
     test_unlock(key);
 }
 
