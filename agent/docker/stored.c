@@ -135,10 +135,12 @@ static void drop(struct stored_keys *keys, unsigned i)
 int stored_keys_add(struct stored_keys *keys, const struct secret *text)
 {
     struct stored_key key = { .generation = keys->n > 0 ? keys->k[0].generation + 1 : 1 };
-    int r = secret_copy(text->data, text->size, &key.text);
+    int former = stored_keys_find(keys, text), r = secret_copy(text->data, text->size, &key.text);
 
     if (r < 0)
         return r;
+    if (former >= 0)
+        drop(keys, (unsigned) former);
     if (keys->n == STORED_KEYS_MAX)
         drop(keys, keys->k[keys->n - 1].started ? keys->n - 2 : keys->n - 1);
     memmove(&keys->k[1], &keys->k[0], keys->n * sizeof(keys->k[0]));

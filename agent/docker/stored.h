@@ -33,7 +33,7 @@ int stored_seal(const char *socket, const struct stored_keys *keys, const struct
 /* -EKEYREJECTED: not sealed under this KEK, or changed; -EBADMSG, -EPROTONOSUPPORT. */
 int stored_open(const struct secret *blob, const struct secret *kek, struct stored_keys *ret);
 
-/* Puts a key in front, in the place of the oldest that the Engine was not seen to start with when there is no room. */
+/* Puts a key in front, where it may have been further behind; in the place of the oldest that the Engine was not seen to start with when there is no room. */
 int stored_keys_add(struct stored_keys *keys, const struct secret *text);
 
 /* The Engine has started with the key at i: older ones go. */

@@ -84,10 +84,23 @@ static void test_order(void)
     CHECK(keys.n == 1 && keys.k[0].started && stored_keys_find(&keys, &last) == 0);
 }
 
+/* One that is wanted again is there once, and the newest. */
+static void test_again(void)
+{
+    _cleanup_(stored_keys_done) struct stored_keys keys = { .n = 0 };
+    _cleanup_(secret_done) struct secret a = new_text(), b = new_text();
+
+    CHECK_OK(stored_keys_add(&keys, &a));
+    CHECK_OK(stored_keys_add(&keys, &b));
+    CHECK_OK(stored_keys_add(&keys, &a));
+    CHECK(keys.n == 2 && keys.k[0].generation == 3 && stored_keys_find(&keys, &a) == 0 && stored_keys_find(&keys, &b) == 1);
+}
+
 int main(void)
 {
     CHECK_OK(secret_init());
     test_round_trip();
     test_order();
+    test_again();
     return 0;
 }
