@@ -148,6 +148,8 @@ static void on_lock_changed(void *data)
 {
     struct swarm *s = data;
 
+    if (s->closing)
+        return;
     if (s->checking || lifecycle_submit(s->lifecycle, check_lock, check_lock_done, s) < 0)
         lock_watch_touch(s->watch);
     else
@@ -258,6 +260,7 @@ static void on_lifecycle_stopped(void *data)
 {
     struct swarm *s = data;
 
+    lock_watch_close(s->watch); /* not before: that thread starts it anew when it has changed the lock */
     units_close(TAKE_PTR(s->units), on_units_closed, s);
 }
 
@@ -279,7 +282,6 @@ void swarm_close(struct swarm *s, void (*cb)(void *data), void *data)
     s->closed = cb;
     s->closed_data = data;
     s->closing = true;
-    lock_watch_close(s->watch);
     /* the others need not miss the leader first */
     if (!swarm_is_leader(s) || swarm_is_alone(s) || replica_transfer(s->replica, 0, on_handed_over, s) < 0)
         on_handed_over(s, 0);
