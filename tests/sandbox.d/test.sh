@@ -107,7 +107,7 @@ clang_test() {
 }
 
 has_unit_tests() {
-    "$PYTHON" "$PARTS/unit_tests.py" list "$CACHE/build-plain" "$1" asan | grep -q .
+    [[ $("$PYTHON" "$PARTS/unit_tests.py" list "$CACHE/build-plain" "$1" asan) ]]
 }
 
 unit_tests() {
