@@ -11,7 +11,7 @@ import pexpect
 
 command, *rest = sys.stdin.buffer.read().decode().split("\0")[:-1]
 terminal = pexpect.spawn("/bin/sh", ["-c", command], timeout=float(sys.argv[1]), encoding="utf-8", codec_errors="replace")
-terminal.delaybeforesend = None
+terminal.delaybeforesend = 0.3  # seconds: who asks turns echo off after the prompt, and throws away what was typed before
 terminal.logfile_read = sys.stdout
 try:
     for prompt, text in zip(rest[::2], rest[1::2]):
