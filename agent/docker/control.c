@@ -8,6 +8,7 @@
 
 #include "basic/listen.h"
 #include "docker/control_private.h"
+#include "message/bus_server.h"
 
 struct peer {
     struct control *control;
@@ -32,23 +33,8 @@ static bool count(int more)
 static int server_new(struct peer *peer, sd_bus **ret)
 {
     _cleanup_(sd_bus_close_unrefp) sd_bus *bus = NULL;
-    sd_id128_t id;
-    int r = sd_bus_new(&bus);
+    int r = bus_server_new(&peer->fd, CONTROL_NAME, &bus);
 
-    if (r >= 0)
-        r = sd_bus_set_fd(bus, peer->fd, peer->fd);
-    if (r < 0)
-        return r;
-    peer->fd = -1;
-    r = sd_id128_randomize(&id);
-    if (r >= 0)
-        r = sd_bus_set_server(bus, 1, id);
-    if (r >= 0)
-        r = sd_bus_set_anonymous(bus, 0);
-    if (r >= 0)
-        r = sd_bus_negotiate_fds(bus, 1);
-    if (r >= 0)
-        r = sd_bus_set_sender(bus, CONTROL_NAME);
     if (r >= 0)
         r = sd_bus_add_object_vtable(bus, NULL, CONTROL_PATH, CONTROL_NAME, control_vtable, peer->control);
     if (r >= 0)

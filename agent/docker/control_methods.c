@@ -78,7 +78,7 @@ static int ask_key(const char *socket, struct secret *ret, struct error *e)
     if (r < 0)
         return r == -ENOENT || r == -ECONNREFUSED || r == -EACCES ? -EHOSTUNREACH : r;
     if (info.state == ENGINE_LOCKED)
-        return error_set(e, -ENOKEY, "Docker Engine is locked: its key is wanted");
+        return error_set(e, -ENOKEY, "Docker Engine is locked: use \"docker swarm unlock\" first");
     if (info.state != ENGINE_ACTIVE || !info.is_manager)
         return error_set(e, -ESRCH, "Docker Engine at %s is no active swarm manager (it is %s)", socket, engine_state_to_string(info.state));
     r = engine_key(engine, ret, e);

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "bus/bus_private.h"
-#include "basic/listen.h"
-#include "bus/bus_fresh.h"
 
 #include <errno.h>
 #include <string.h>
@@ -10,8 +8,11 @@
 #include <unistd.h>
 #include <systemd/sd-bus.h>
 
+#include "basic/listen.h"
+#include "bus/bus_fresh.h"
 #include "bus/bus_loop.h"
 #include "bus/bus_object.h"
+#include "message/bus_server.h"
 
 #define PAUSE_MS 1000
 
@@ -58,25 +59,8 @@ static void on_lost(void *data, int code _unused_)
 static int server_new(int *fd, struct bus_object *object, sd_bus **ret)
 {
     _cleanup_(sd_bus_close_unrefp) sd_bus *bus = NULL;
-    sd_id128_t id;
-    int r;
+    int r = bus_server_new(fd, BUS_NAME, &bus);
 
-    r = sd_bus_new(&bus);
-    if (r < 0)
-        return r;
-    r = sd_bus_set_fd(bus, *fd, *fd);
-    if (r < 0)
-        return r;
-    (void) take_fd(fd);
-    r = sd_id128_randomize(&id);
-    if (r >= 0)
-        r = sd_bus_set_server(bus, 1, id);
-    if (r >= 0)
-        r = sd_bus_set_anonymous(bus, 0);
-    if (r >= 0)
-        r = sd_bus_negotiate_fds(bus, 1);
-    if (r >= 0)
-        r = sd_bus_set_sender(bus, BUS_NAME);
     if (r >= 0)
         r = bus_object_add(bus, object);
     if (r >= 0)

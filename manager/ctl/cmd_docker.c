@@ -2,23 +2,13 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "basic/memfd.h"
+#include "basic/cleanup.h"
 #include "ctl/cmd.h"
+#include "ctl/info.h"
 #include "ctl/input.h"
 #include "ctl/json.h"
 #include "ctl/output.h"
 #include "ctl/status.h"
-
-static int read_info(struct caller *c, json_t **ret, struct error *e)
-{
-    _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-    int r = call_method(c, "Info", &reply, e, "");
-
-    if (r != STATUS_OK)
-        return r;
-    r = json_read(reply, ret);
-    return r < 0 ? call_reply_error(r, e) : STATUS_OK;
-}
 
 static void print_line(const char *name, const char *value)
 {
@@ -30,7 +20,7 @@ static void print_line(const char *name, const char *value)
 int cmd_docker_status(const struct args *args, struct caller *c, struct error *e)
 {
     _cleanup_json_ json_t *info = NULL;
-    int r = read_info(c, &info, e);
+    int r = info_read(c, &info, e);
 
     if (r != STATUS_OK)
         return r;
@@ -50,24 +40,17 @@ int cmd_docker_status(const struct args *args, struct caller *c, struct error *e
 
 static int ask_and_unlock(struct caller *c, struct error *e)
 {
-    _cleanup_(secret_done) struct secret key = SECRET_NULL;
     _cleanup_close_ int fd = -1;
-    int r = input_key("Please enter Docker's unlock key: ", &key, e);
+    int r = input_key_memfd("Please enter Docker's unlock key: ", &fd, e);
 
-    if (r != STATUS_OK)
-        return r;
-    fd = memfd_new(key.data, key.size);
-    secret_done(&key);
-    if (fd < 0)
-        return error_set(e, STATUS_FAILED, "cannot hand over the key: %s", strerror(-fd));
-    return call_method(c, "Unlock", NULL, e, "h", fd);
+    return r == STATUS_OK ? call_method(c, "Unlock", NULL, e, "h", fd) : r;
 }
 
 /* Before the person is asked. */
 static int check_locked(struct caller *c, struct error *e)
 {
     _cleanup_json_ json_t *info = NULL;
-    int r = read_info(c, &info, e);
+    int r = info_read(c, &info, e);
 
     if (r != STATUS_OK)
         return r;

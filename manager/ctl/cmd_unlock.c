@@ -3,7 +3,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "basic/memfd.h"
+#include "basic/cleanup.h"
 #include "ctl/cmd.h"
 #include "ctl/duration.h"
 #include "ctl/info.h"
@@ -61,20 +61,14 @@ static int tell_pending(struct caller *c, struct error *e)
 int cmd_unlock(const struct args *args, struct caller *c, struct error *e)
 {
     _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-    _cleanup_(secret_done) struct secret key = SECRET_NULL;
     _cleanup_json_ json_t *result = NULL;
     _cleanup_close_ int fd = -1;
     int r = check_locked(c, e);
 
     if (r == STATUS_OK)
-        r = input_key("Please enter unlock key: ", &key, e);
-    if (r != STATUS_OK)
-        return r;
-    fd = memfd_new(key.data, key.size);
-    secret_done(&key);
-    if (fd < 0)
-        return error_set(e, STATUS_FAILED, "cannot hand over the key: %s", strerror(-fd));
-    r = call_method(c, "Unlock", &reply, e, "h", fd);
+        r = input_key_memfd("Please enter unlock key: ", &fd, e);
+    if (r == STATUS_OK)
+        r = call_method(c, "Unlock", &reply, e, "h", fd);
     if (r != STATUS_OK || (args->on[OPTION_QUIET] && !args->on[OPTION_JSON]))
         return r;
     r = json_read(reply, &result);

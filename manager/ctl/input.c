@@ -8,6 +8,7 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "basic/memfd.h"
 #include "ctl/hidden_line.h"
 #include "ctl/status.h"
 
@@ -128,6 +129,20 @@ int input_key(const char *prompt, struct secret *ret, struct error *e)
     if (r == -EMSGSIZE)
         return error_set(e, STATUS_WRONG_KEY, "invalid key string");
     return r < 0 ? error_set(e, STATUS_FAILED, "cannot read the key: %s", strerror(-r)) : STATUS_OK;
+}
+
+int input_key_memfd(const char *prompt, int *ret_fd, struct error *e)
+{
+    _cleanup_(secret_done) struct secret key = SECRET_NULL;
+    int fd, r = input_key(prompt, &key, e);
+
+    if (r != STATUS_OK)
+        return r;
+    fd = memfd_new(key.data, key.size);
+    if (fd < 0)
+        return error_set(e, STATUS_FAILED, "cannot hand over the key: %s", strerror(-fd));
+    *ret_fd = fd;
+    return STATUS_OK;
 }
 
 static int input_passphrase(const char *prompt, struct secret *ret, struct error *e)

@@ -14,6 +14,9 @@ int input_data(const char *path, size_t max, const char *what, struct secret *re
  * an unlock key the white space around it goes, too. A signal that ends or stops the process finds the terminal as it was. An exit code. */
 int input_key(const char *prompt, struct secret *ret, struct error *e);
 
+/* The same, as a sealed memfd. */
+int input_key_memfd(const char *prompt, int *ret_fd, struct error *e);
+
 /* A new passphrase in the same way, at the terminal twice. */
 int input_new_passphrase(struct secret *ret, struct error *e);
 

@@ -45,7 +45,7 @@ removal_is_refused() {
     refused 'must be demoted to worker before removal' on m1 swarmctl node rm m2
     refused 'must be demoted to worker before removal' on m1 swarmctl node rm --force m2
     refused 'not down' on m1 swarmctl node rm m3
-    refused 'not found' on m1 swarmctl node rm m9
+    refused 'not found' on m1 swarmctl node rm nothing
 }
 
 # continues: m3 is a worker

@@ -211,7 +211,7 @@ static void test_revisions(void)
     put_uses("a", 1, STORE_FORMER_MAX - 1);
     CHECK_OK(update(m1, "a"));
     CHECK(object("a")->revision == STORE_FORMER_MAX + 1);
-    CHECK(update(m1, "b") == -ENOENT && tells("secret b not found"));
+    CHECK(update(m1, "nothing") == -ENOENT && tells("secret nothing not found"));
 }
 
 static void test_remove(void)
