@@ -71,6 +71,20 @@ void replica_limit_capacity(struct replica *r);
 void replica_set_snapshots(struct replica *r, unsigned threshold);
 /* Runs on_wake in the next turn of the loop. */
 void replica_wake(struct replica *r);
+void replica_free(struct replica *r);
+/* After a start that failed: the memory is given back by the loop. */
+void replica_abandon(struct replica *r);
+
+/* What the sealed I/O tells (sealed_io.h), and asks. */
+void replica_turned(void *data);
+void replica_checked(void *data);
+void replica_io_failed(void *data, const char *why);
+void replica_snapshot_taken(void *data, uint32_t key_id, int status);
+/* Whom raft has to talk to: also a leader that a member which is still catching up does not know from its log. */
+bool replica_wants_link(void *data, uint64_t id);
+
+/* replica_machine.c */
+void replica_machine_init(struct replica *r);
 
 /* replica_request.c */
 void requests_init(struct replica *r);

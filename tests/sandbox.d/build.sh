@@ -154,11 +154,13 @@ inner_unit_tests() {
     local flavour=$1 directory=$2 root=$3
     enter_build_root "$root" "$directory"
     # Sanitizers make tests a few times slower.
-    local patience=1
+    local patience=2
     [[ $flavour == asan ]] && patience=4
     # Only the loopback device: a test that needs more is not a unit test.
+    # One more than there are processors, since many of them wait.
     # shellcheck disable=SC2016 # expanded inside
     in_chroot "$BUILD_ROOT" env UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
         unshare --net sh -c 'ip link set lo up && exec "$@"' sandbox \
-        meson test -C "$directory" --no-rebuild --print-errorlogs --timeout-multiplier "$patience" "${@:4}"
+        meson test -C "$directory" --no-rebuild --print-errorlogs --num-processes $(($(nproc) + 1)) \
+        --timeout-multiplier "$patience" "${@:4}"
 }
