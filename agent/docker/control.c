@@ -6,7 +6,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "basic/listen.h"
+#include "basic/unix_socket.h"
 #include "docker/control_private.h"
 #include "message/bus_server.h"
 
@@ -118,7 +118,7 @@ int control_start(struct control *c, const char *path, struct error *e)
     static struct listener l;
     int r;
 
-    l = (struct listener) { c, listen_private(path) };
+    l = (struct listener) { c, unix_listen(path) };
     r = l.fd < 0 ? l.fd : start(listen_on, &l);
     return r < 0 ? error_set(e, r, "cannot listen at %s: %s", path, strerror(-r)) : 0;
 }

@@ -6,8 +6,9 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
-#include <sys/un.h>
 #include <time.h>
+
+#include "basic/unix_socket.h"
 
 #define HEAD 2
 #define DONE '+'
@@ -24,18 +25,7 @@ static const struct {
 
 int exchange_connect(const char *path)
 {
-    struct sockaddr_un a = { .sun_family = AF_UNIX };
-    _cleanup_close_ int fd = -1;
-
-    if (strlen(path) >= sizeof(a.sun_path))
-        return -ENAMETOOLONG;
-    memcpy(a.sun_path, path, strlen(path));
-    fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0)
-        return -errno;
-    if (connect(fd, (const struct sockaddr *) &a, sizeof(a)) < 0)
-        return -errno;
-    return take_fd(&fd);
+    return unix_connect(path, SOCK_SEQPACKET);
 }
 
 static int packet_send(int fd, char kind, const void *body, size_t size)

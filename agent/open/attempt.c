@@ -5,10 +5,10 @@
 #include <limits.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 
 #include "basic/cleanup.h"
 #include "basic/file.h"
+#include "basic/unix_socket.h"
 #include "exchange/exchange.h"
 #include "open/jwe.h"
 #include "open/open_lock.h"
@@ -72,20 +72,6 @@ static int ask_packet(const char *path, char operation, const char *body, struct
     return r < 0 ? no_helper(path, r, e) : take_fd(&fd);
 }
 
-static int stream_connect(const char *path)
-{
-    struct sockaddr_un a = { .sun_family = AF_UNIX };
-    _cleanup_close_ int fd = -1;
-
-    if (strlen(path) >= sizeof(a.sun_path))
-        return -ENAMETOOLONG;
-    memcpy(a.sun_path, path, strlen(path));
-    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0 || connect(fd, (const struct sockaddr *) &a, sizeof(a)) < 0)
-        return -errno;
-    return take_fd(&fd);
-}
-
 /* A JWE is far smaller than a socket's buffer: what does not go at once, goes not at all. */
 static int stream_send(int fd, const char *text)
 {
@@ -110,7 +96,7 @@ static int ask_clevis(struct attempt *a, const char *path, struct error *e)
     r = secret_new(OPEN_PASSPHRASE_MAX + 1, &a->stream);
     if (r < 0)
         return error_set(e, r, "no memory for clevis's answer");
-    fd = stream_connect(path);
+    fd = unix_connect(path, SOCK_STREAM);
     r = fd < 0 ? fd : stream_send(fd, jwe);
     return r < 0 ? error_set(e, -EOPNOTSUPP, "clevis does not answer at %s (%s): " HELP, path, strerror(-r)) : take_fd(&fd);
 }

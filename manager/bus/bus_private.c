@@ -8,7 +8,7 @@
 #include <unistd.h>
 #include <systemd/sd-bus.h>
 
-#include "basic/listen.h"
+#include "basic/unix_socket.h"
 #include "bus/bus_fresh.h"
 #include "bus/bus_loop.h"
 #include "bus/bus_object.h"
@@ -128,7 +128,7 @@ static void on_connection(uv_poll_t *poll, int status _unused_, int events _unus
 
 int bus_private_new(uv_loop_t *loop, struct swarm *swarm, const char *path, struct bus_private **ret, struct error *e)
 {
-    _cleanup_close_ int fd = listen_private(path);
+    _cleanup_close_ int fd = unix_listen(path);
     _cleanup_free_ struct bus_private *p = NULL;
     int r = fd < 0 ? fd : 0;
 

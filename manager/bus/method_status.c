@@ -62,6 +62,8 @@ static int append_info(struct swarm *s, sd_bus_message *reply)
         r = dict_string(reply, "Hostname", hostname);
     if (r >= 0)
         r = dict_string(reply, "Version", PROJECT_VERSION);
+    if (r >= 0 && swarm_locked_generation(s) > 0)
+        r = dict_u32(reply, "KeyGeneration", swarm_locked_generation(s));
     return r < 0 || !manager ? r : append_active_info(s, reply);
 }
 

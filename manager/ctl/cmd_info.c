@@ -52,7 +52,7 @@ static void print_line(const json_t *info, size_t i)
         output_print("\n");
     } else if (lines[i].shown == FLAG)
         output_print(" %s: %s\n", lines[i].label, json_flag(info, lines[i].key) ? "true" : "false");
-    else if (lines[i].shown == NUMBER && json_flag(info, "ControlAvailable"))
+    else if (lines[i].shown == NUMBER && json_object_get(info, lines[i].key))
         output_print(" %s: %" PRIu64 "\n", lines[i].label, json_number(info, lines[i].key));
 }
 

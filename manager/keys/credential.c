@@ -10,10 +10,10 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <time.h>
 
 #include "basic/file.h"
+#include "basic/unix_socket.h"
 
 #define NAME_LEN_MAX 80
 #define NAME_CHARACTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-"
@@ -120,24 +120,15 @@ static int wait_for(int fd, short events, int64_t deadline)
 
 static int helper_connect(const char *helper, int64_t deadline)
 {
-    struct sockaddr_un address = { .sun_family = AF_UNIX };
-    _cleanup_close_ int fd = -1;
+    int fd;
 
-    if (strlen(helper) >= sizeof(address.sun_path))
-        return -ENAMETOOLONG;
-    strcpy(address.sun_path, helper);
-    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0)
-        return -errno;
-    while (connect(fd, (struct sockaddr *) &address, sizeof(address)) < 0) {
-        if (errno != EAGAIN && errno != EINTR)
-            return -errno;
+    while ((fd = unix_connect(helper, SOCK_STREAM)) == -EAGAIN || fd == -EINTR) {
         /* The backlog is full, and a UNIX socket has no event for that. */
         if (now_ms() + RETRY_MS >= deadline)
             return -ETIMEDOUT;
         (void) poll(NULL, 0, RETRY_MS);
     }
-    return take_fd(&fd);
+    return fd;
 }
 
 static int helper_send(int fd, const struct secret *plain, int64_t deadline)

@@ -4,9 +4,9 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 
 #include "basic/cleanup.h"
+#include "basic/unix_socket.h"
 
 struct prompt {
     uv_poll_t poll;
@@ -14,22 +14,6 @@ struct prompt {
     prompt_cb cb;
     void *data;
 };
-
-static int helper_connect(const char *path)
-{
-    struct sockaddr_un a = { .sun_family = AF_UNIX };
-    _cleanup_close_ int fd = -1;
-
-    if (strlen(path) >= sizeof(a.sun_path))
-        return -ENAMETOOLONG;
-    memcpy(a.sun_path, path, strlen(path));
-    fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0)
-        return -errno;
-    if (connect(fd, (const struct sockaddr *) &a, sizeof(a)) < 0)
-        return -errno;
-    return take_fd(&fd);
-}
 
 static int request_send(int fd, const char *message, unsigned flags)
 {
@@ -106,7 +90,7 @@ int prompt_start(uv_loop_t *loop, const char *socket_path, const char *message, 
     _cleanup_free_ struct prompt *p = NULL;
     int r;
 
-    fd = helper_connect(socket_path);
+    fd = unix_connect(socket_path, SOCK_SEQPACKET);
     if (fd < 0)
         return fd;
     r = request_send(fd, message, flags);

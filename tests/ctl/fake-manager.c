@@ -101,10 +101,12 @@ static int info(sd_bus_message *m)
     char state[256], why[256];
 
     state_text(state, why);
-    return sd_bus_reply_method_return(m, "a{sv}", 15, "State", "s", state, "Error", "s", strcmp(state, "error") == 0 ? "raft/ is damaged" : why,
-                                      "NodeID", "s", ID, "SwarmID", "s", "swarm", "NodeAddr", "s", "10.0.0.1:2377", "ControlAvailable", "b",
-                                      strcmp(state, "active") == 0, "Role", "s", "manager", "Autolock", "s", "on", "KeyGeneration", "u", 3, "Nodes",
-                                      "u", 1, "Managers", "u", 1, "Secrets", "u", 2, "Configs", "u", 1, "Hostname", "s", "m1", "Version", "s", "0.1");
+    /* the last four are missing unless active */
+    return sd_bus_reply_method_return(m, "a{sv}", strcmp(state, "active") == 0 ? 15 : 11, "State", "s", state, "Error", "s",
+                                      strcmp(state, "error") == 0 ? "raft/ is damaged" : why, "NodeID", "s", ID, "SwarmID", "s", "swarm", "NodeAddr", "s",
+                                      "10.0.0.1:2377", "ControlAvailable", "b", strcmp(state, "active") == 0, "Role", "s", "manager", "Autolock", "s", "on",
+                                      "KeyGeneration", "u", 3, "Hostname", "s", "m1", "Version", "s", "0.1", "Nodes", "u", 1, "Managers", "u", 1, "Secrets",
+                                      "u", 2, "Configs", "u", 1);
 }
 
 static void read_options(sd_bus_message *m, char *ret, size_t size);

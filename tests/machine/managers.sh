@@ -208,6 +208,7 @@ prompt_names_the_generation() {
     rotate m1 >/dev/null
     restart_into m2 locked
     wait_for 10 on m2 sh -c 'grep -h ^Message= /run/systemd/ask-password/ask.* | grep -i "generation 2\|key 2"'
+    on m2 swarmctl info | grep -qx " Key Generation: 2"
 }
 
 TMP=$(mktemp)

@@ -44,9 +44,15 @@ class Book:
                 if node.get("KeyGeneration", 0):
                     self.floors[node["Hostname"]] = max(node["KeyGeneration"], self.floors.get(node["Hostname"], 0))
 
-    def newest_first(self):
+    def newest_first(self, wanted):
+        """Before them those of the generation that the locked manager tells."""
         with self.lock:
-            return list(reversed(self.keys))
+            return sorted(reversed(self.keys), key=lambda key: wanted == 0 or self.generations.get(key) != wanted)
+
+    def age(self, key):
+        """0: the newest."""
+        with self.lock:
+            return len(self.keys) - 1 - self.keys.index(key)
 
     def is_below_floor(self, machine, key):
         with self.lock:
@@ -134,19 +140,18 @@ class Unlocker(threading.Thread):
                 self.complain("states", f"{self.machine} is {now['State']}: {now.get('Error')}")
             self.state = now["State"]
             if self.state == "locked":
-                self.unlock()
+                self.unlock(now.get("KeyGeneration", 0))
         self.agent.close()
 
-    def unlock(self):
-        """Newest key first. A wrong one costs the next attempt a pause, so this is the time to give up, too, when the machine goes away."""
-        keys = self.book.newest_first()
-        for back, key in enumerate(keys):
+    def unlock(self, wanted):
+        """A wrong one costs the next attempt a pause, so this is the time to give up, too, when the machine goes away."""
+        for key in self.book.newest_first(wanted):
             try:
                 answer = self.agent.ask("swarmctl", "unlock", "-q", text=key + "\n", timeout=30)
             except cluster.Gone:
                 return
             if answer.code == 0:
-                self.opened_with = back
+                back = self.opened_with = self.book.age(key)
                 self.counts[("newest", "one before")[back] if back < 2 else "an older one"] += 1
                 if self.book.is_below_floor(self.machine, key):
                     self.complain("keys", f"{self.machine} held a newer key, but opened with an older one only ({back} back)")
