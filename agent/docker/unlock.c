@@ -52,8 +52,7 @@ static int try_stored(struct watcher *w, struct error *e)
 
     for (i = 0;; i++) {
         _cleanup_(secret_done) struct secret key = SECRET_NULL;
-        uint32_t generation;
-        int r = vault_key(w->vault, i, &key, &generation);
+        int r = vault_key(w->vault, i, &key);
 
         if (r == 0)
             r = try_key(w, &key, e);
@@ -97,7 +96,7 @@ void opened(struct watcher *w, const struct secret *passphrase, int slot, const 
 {
     struct error e = { "" };
     char how[96];
-    int r = vault_open(w->vault, passphrase, NULL, &e);
+    int r = vault_open(w->vault, passphrase, &e);
 
     (void) snprintf(how, sizeof(how), "keyslot %d (%.60s)", slot, kind);
     if (r < 0) { /* another try would end alike */
@@ -134,7 +133,7 @@ static int open_by(struct watcher *w, const struct secret *text, struct error *e
     _cleanup_(secret_done) struct secret recovery = SECRET_NULL;
     int r = recovery_key_normalise(text->data, text->size, &recovery);
 
-    return vault_open(w->vault, r == 0 ? &recovery : text, NULL, e);
+    return vault_open(w->vault, r == 0 ? &recovery : text, e);
 }
 
 /* A key that the Engine took and that is not stored is asked of the Engine when it is active. */
@@ -200,7 +199,7 @@ void follow(struct watcher *w)
         watcher_look_later(w);
         return;
     }
-    if (!vault_is_open(w->vault) && vault_open(w->vault, &key, NULL, &e) < 0) {
+    if (!vault_is_open(w->vault) && vault_open(w->vault, &key, &e) < 0) {
         opener_want(&w->opener, true);
         return;
     }
