@@ -92,7 +92,7 @@ static void end(struct watcher *w, int result, const char *how, const struct err
     watcher_look_later(w);
 }
 
-void opened(struct watcher *w, const struct secret *passphrase, int slot, const char *kind)
+void unlock_opened(struct watcher *w, const struct secret *passphrase, int slot, const char *kind)
 {
     struct error e = { "" };
     char how[96];
@@ -112,7 +112,7 @@ void opened(struct watcher *w, const struct secret *passphrase, int slot, const 
     end(w, r, how, &e);
 }
 
-void unlock(struct watcher *w)
+void unlock_start(struct watcher *w)
 {
     vault_close(w->vault);
     if (vault_is_enrolled(w->vault)) {
@@ -146,7 +146,7 @@ static int try_typed_key(struct watcher *w, const struct secret *key, struct err
     return r;
 }
 
-int typed(struct watcher *w, const struct secret *text, const char *how, struct error *e)
+int unlock_typed(struct watcher *w, const struct secret *text, const char *how, struct error *e)
 {
     _cleanup_(secret_done) struct secret key = SECRET_NULL, canonical = SECRET_NULL;
     int opens, r = unlock_key_parse(text->data, text->size, &key);
@@ -175,13 +175,13 @@ static void cannot_store(struct watcher *w, const char *why)
     w->told_not_stored = true;
 }
 
-void cannot_open(struct watcher *w)
+void unlock_cannot_open(struct watcher *w)
 {
     if (w->is_found && w->state == ENGINE_ACTIVE && w->opener.has_failed)
         cannot_store(w, "no keyslot opens; it will be stored when one does (see \"swarmctl docker keyslot ls\")");
 }
 
-void follow(struct watcher *w)
+void unlock_follow(struct watcher *w)
 {
     _cleanup_(secret_done) struct secret key = SECRET_NULL;
     struct error e = { "" };
