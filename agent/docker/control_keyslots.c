@@ -259,7 +259,8 @@ static void lock_note(void *data, int slot, const char *text)
 }
 
 /* Returns how many were looked at. only: -1 for all. */
-static int refresh(struct control *c, const struct keyslot_options *options, int only, struct keyslot_refresh ret[static KEYSLOTS_MAX], struct error *e)
+static int refresh(struct control *c, const struct keyslot_options *options, int only, struct keyslot_refresh ret[static KEYSLOTS_MAX],
+                   struct error *e)
 {
     const struct refresh_lock lock = { c, lock_token, lock_open, lock_replace, lock_note };
     struct keyslot_report reports[KEYSLOTS_MAX];

@@ -23,5 +23,6 @@ const char *keyslot_result_to_string(enum keyslot_result result);
 void refresh_keyslot(struct method_helpers h, const struct refresh_lock *lock, const struct keyslot *slot, const struct keyslot_options *options,
                      struct keyslot_refresh *ret);
 
-/* For who replaces: whether that is the slot that was looked at, and not one of another kind than the new token's that has got its number since. -ENOENT. */
+/* For who replaces: whether that is the slot that was looked at, and not one of another kind than the new token's, which has got its number
+ * since. -ENOENT. */
 int refresh_check_slot(const char *path, int slot, const char *token, struct error *e);

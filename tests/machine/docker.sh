@@ -243,7 +243,7 @@ agent_killed() {
         sleep "0.$((RANDOM % 4))$((RANDOM % 10))"
         run systemctl kill --signal KILL swarm-agent-docker
         wait
-        wait_for 20 is_stored
+        wait_for 60 is_stored || { run journalctl --no-pager --unit swarm-agent-docker --lines 30; return 1; } # a busy machine is slow at it
         unlocks_itself >/dev/null
         run systemctl reset-failed swarm-agent-docker
     done
