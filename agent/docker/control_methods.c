@@ -4,24 +4,19 @@
 
 #include "basic/memfd.h"
 #include "docker/control_private.h"
-#include "docker/helpers.h"
 #include "docker/say.h"
-#include "keys/recovery_key.h"
 #include "message/bus_error.h"
 #include "message/dict.h"
-#include "message/keyslot_message.h"
 #include "message/option.h"
-#include "open/open_protocol.h"
 
 #define SECRET_TEXT_MAX 1024
 
-/* Answers m with an error, or with reply. */
-static int answer(sd_bus_message *m, int r, sd_bus_message *reply, const struct error *e)
+int control_answer(sd_bus_message *m, int r, sd_bus_message *reply, const struct error *e)
 {
     return r < 0 ? bus_reply_error(m, r, e) : sd_bus_send(NULL, reply, NULL);
 }
 
-static int answer_nothing(sd_bus_message *m, int r, const struct error *e)
+int control_answer_nothing(sd_bus_message *m, int r, const struct error *e)
 {
     return r < 0 ? bus_reply_error(m, r, e) : sd_bus_reply_method_return(m, "");
 }
@@ -57,7 +52,7 @@ static int method_info(sd_bus_message *m, void *data, sd_bus_error *error _unuse
 
     if (r >= 0)
         r = append_info(reply, data);
-    return answer(m, r, reply, NULL);
+    return control_answer(m, r, reply, NULL);
 }
 
 static int read_enroll_option(sd_bus_message *m, const char *key, void *data)
@@ -87,7 +82,7 @@ static int ask_key(const char *socket, struct secret *ret, struct error *e)
 
 static int enroll_again(struct control *c, const char *socket, const struct secret *key, struct error *e)
 {
-    int r = vault_is_open(c->vault) ? 0 : vault_open(c->vault, key, NULL, NULL);
+    int r = vault_is_open(c->vault) ? 0 : vault_open(c->vault, key, NULL);
 
     if (r < 0)
         return error_set(e, -EEXIST, "another key is enrolled, and its lock does not open: use \"swarmctl docker forget\" first");
@@ -124,7 +119,7 @@ static int method_enroll(sd_bus_message *m, void *data, sd_bus_error *error _unu
     vault_socket(c->vault, socket);
     if (options_read(m, read_enroll_option, socket) < 0)
         return bus_reply_text(m, -EINVAL, "the one option is Socket (s), a path of at most 107 bytes");
-    return answer_nothing(m, enroll(c, socket, &e), &e);
+    return control_answer_nothing(m, enroll(c, socket, &e), &e);
 }
 
 static int method_forget(sd_bus_message *m, void *data, sd_bus_error *error _unused_)
@@ -137,7 +132,7 @@ static int method_forget(sd_bus_message *m, void *data, sd_bus_error *error _unu
         say_forgotten();
         watcher_kick(c->watcher);
     }
-    return answer_nothing(m, r, &e);
+    return control_answer_nothing(m, r, &e);
 }
 
 static int method_unlock(sd_bus_message *m, void *data, sd_bus_error *error _unused_)
@@ -153,168 +148,7 @@ static int method_unlock(sd_bus_message *m, void *data, sd_bus_error *error _unu
         r = -EINVAL;
     if (r == 0)
         r = watcher_try(c->watcher, &text, &e);
-    return answer_nothing(m, r, &e);
-}
-
-static int append_keyslots(sd_bus_message *m, struct control *c, struct error *e)
-{
-    struct keyslot_report reports[KEYSLOTS_MAX];
-    struct keyslot slots[KEYSLOTS_MAX];
-    int n = vault_list(c->vault, slots, reports, e), r = n;
-
-    if (r >= 0)
-        r = sd_bus_message_open_container(m, 'a', "a{sv}");
-    for (int i = 0; r >= 0 && i < n; i++)
-        r = keyslot_message_append(m, &slots[i], &reports[i]);
-    return r < 0 ? r : sd_bus_message_close_container(m);
-}
-
-static int method_list_keyslots(sd_bus_message *m, void *data, sd_bus_error *error _unused_)
-{
-    _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-    struct error e = { "" };
-    int r = sd_bus_message_new_method_return(m, &reply);
-
-    if (r >= 0)
-        r = append_keyslots(reply, data, &e);
-    return answer(m, r, reply, &e);
-}
-
-static int method_fetch_advertisement(sd_bus_message *m, void *data, sd_bus_error *error _unused_)
-{
-    _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-    char thumbprints[KEYSLOT_SERVERS_MAX][KEYSLOT_THUMBPRINT_MAX], url[KEYSLOT_URL_MAX];
-    struct control *c = data;
-    struct error e = { "" };
-    const char *text;
-    int n, r = sd_bus_message_read(m, "s", &text);
-
-    if (r < 0)
-        return r;
-    if (option_take_text(text, url, sizeof(url)) < 0)
-        return bus_reply_text(m, -EINVAL, "the URL of a Tang server has 1 to 255 bytes");
-    n = method_advertisement(helpers_in(c->helpers), url, thumbprints, &e);
-    r = n < 0 ? n : sd_bus_message_new_method_return(m, &reply);
-    if (r >= 0)
-        r = keyslot_message_append_advertisement(reply, url, thumbprints, (unsigned) n);
-    return answer(m, r, reply, &e);
-}
-
-static int add(struct control *c, const struct keyslot_options *options, struct secret *typed, struct keyslot *ret_slot, struct secret *ret_recovery,
-               struct error *e)
-{
-    _cleanup_(method_done) struct method made = METHOD_NULL;
-    int r;
-
-    if (!vault_is_enrolled(c->vault))
-        return error_set(e, -ENOENT, "nothing is enrolled: use \"swarmctl docker enroll\" first");
-    r = method_make(helpers_in(c->helpers), options, typed, &made, e);
-    if (r == 0 && strcmp(options->kind, "recovery") == 0)
-        r = secret_copy(made.passphrase.data, made.passphrase.size, ret_recovery);
-    return r < 0 ? r : vault_add(c->vault, &made, method_stretch(options), ret_slot, e);
-}
-
-static int method_add_keyslot(sd_bus_message *m, void *data, sd_bus_error *error _unused_)
-{
-    _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-    _cleanup_(secret_done) struct secret typed = SECRET_NULL, recovery = SECRET_NULL;
-    struct keyslot_options options;
-    struct error e = { "" };
-    struct keyslot slot;
-    int r;
-
-    if (keyslot_message_read(m, &options, &typed) < 0)
-        return bus_reply_text(m, -EINVAL, KEYSLOT_MESSAGE_OPTIONS);
-    r = add(data, &options, &typed, &slot, &recovery, &e);
-    if (r >= 0)
-        r = sd_bus_message_new_method_return(m, &reply);
-    if (r >= 0)
-        r = keyslot_message_append_one(reply, &slot, &recovery);
-    return answer(m, r, reply, &e);
-}
-
-/* What the keyslot's own method gives. */
-static int obtain(struct control *c, int slot, struct secret *ret, struct error *e)
-{
-    _cleanup_(open_lock_done) struct open_lock lock = OPEN_LOCK_NULL;
-    _cleanup_(open_reply_done) struct open_reply reply = OPEN_REPLY_NULL;
-    int r = open_lock_load(c->vault->lock, UINT32_C(1) << slot, &lock, e);
-
-    if (r == 0)
-        r = race_run(&lock, c->helpers, -1, OPEN_DEADLINE_MS, &reply);
-    if (r < 0)
-        return r;
-    if (reply.slot >= 0) {
-        *ret = secret_take(&reply.passphrase);
-        return 0;
-    }
-    if (reply.n_failures == 0)
-        return error_set(e, -EINVAL, "keyslot %d opens with a secret that a person has, which is missing here", slot);
-    vault_note(c->vault, slot, false, reply.failures[0].text);
-    return error_set(e, reply.failures[0].class == 'l' ? -EHOSTUNREACH : reply.failures[0].class == 'r' ? -EKEYREJECTED : -ENOSYS, "%s",
-                     reply.failures[0].text);
-}
-
-static int test(struct control *c, int slot, struct secret *typed, struct keyslot *ret, struct error *e)
-{
-    _cleanup_(secret_done) struct secret passphrase = SECRET_NULL;
-    int r;
-
-    if (typed->size == 0)
-        r = obtain(c, slot, &passphrase, e);
-    else {
-        r = recovery_key_normalise(typed->data, typed->size, &passphrase);
-        if (r == -EINVAL) {
-            passphrase = secret_take(typed);
-            r = 0;
-        }
-    }
-    return r < 0 ? r : vault_prove(c->vault, slot, &passphrase, ret, e);
-}
-
-static int read_secret_option(sd_bus_message *m, const char *key, void *data)
-{
-    return strcmp(key, "Secret") == 0 ? option_secret(m, data) : -EINVAL;
-}
-
-static int reply_no_slot(sd_bus_message *m)
-{
-    return bus_reply_text(m, -ENOENT, "keyslots have the numbers 0 to 7: see \"swarmctl docker keyslot ls\"");
-}
-
-static int method_test_keyslot(sd_bus_message *m, void *data, sd_bus_error *error _unused_)
-{
-    _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-    _cleanup_(secret_done) struct secret typed = SECRET_NULL;
-    struct error e = { "" };
-    struct keyslot proven;
-    int32_t slot;
-    int r = sd_bus_message_read(m, "i", &slot);
-
-    if (r < 0)
-        return r;
-    if (options_read(m, read_secret_option, &typed) < 0)
-        return bus_reply_text(m, -EINVAL, "the one option is Secret (h, a sealed memfd)");
-    if (slot < 0 || slot >= KEYSLOTS_MAX)
-        return reply_no_slot(m);
-    r = test(data, slot, &typed, &proven, &e);
-    if (r >= 0)
-        r = sd_bus_message_new_method_return(m, &reply);
-    if (r >= 0)
-        r = keyslot_message_append_one(reply, &proven, NULL);
-    return answer(m, r, reply, &e);
-}
-
-static int method_remove_keyslot(sd_bus_message *m, void *data, sd_bus_error *error _unused_)
-{
-    struct control *c = data;
-    struct error e = { "" };
-    int32_t slot;
-    int r = sd_bus_message_read(m, "i", &slot);
-
-    if (r < 0)
-        return r;
-    return slot < 0 || slot >= KEYSLOTS_MAX ? reply_no_slot(m) : answer_nothing(m, vault_remove(c->vault, slot, &e), &e);
+    return control_answer_nothing(m, r, &e);
 }
 
 #define METHOD(member, in, out, handler) SD_BUS_METHOD(member, in, out, handler, SD_BUS_VTABLE_UNPRIVILEGED)
@@ -325,10 +159,11 @@ const sd_bus_vtable control_vtable[] = {
     METHOD("Enroll", "a{sv}", NULL, method_enroll),
     METHOD("Forget", NULL, NULL, method_forget),
     SD_BUS_METHOD("Unlock", "h", NULL, method_unlock, SD_BUS_VTABLE_UNPRIVILEGED | SD_BUS_VTABLE_SENSITIVE),
-    METHOD("ListKeyslots", NULL, "aa{sv}", method_list_keyslots),
-    METHOD("FetchAdvertisement", "s", "a{sv}", method_fetch_advertisement),
-    METHOD("AddKeyslot", "sa{sv}", "a{sv}", method_add_keyslot),
-    METHOD("TestKeyslot", "ia{sv}", "a{sv}", method_test_keyslot),
-    METHOD("RemoveKeyslot", "i", NULL, method_remove_keyslot),
+    METHOD("ListKeyslots", NULL, "aa{sv}", control_list_keyslots),
+    METHOD("FetchAdvertisement", "s", "a{sv}", control_fetch_advertisement),
+    METHOD("AddKeyslot", "sa{sv}", "a{sv}", control_add_keyslot),
+    METHOD("TestKeyslot", "ia{sv}", "a{sv}", control_test_keyslot),
+    METHOD("RefreshKeyslots", "a{sv}", "aa{sv}", control_refresh_keyslots),
+    METHOD("RemoveKeyslot", "i", NULL, control_remove_keyslot),
     SD_BUS_VTABLE_END,
 };

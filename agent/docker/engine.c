@@ -3,11 +3,9 @@
 
 #include <curl/curl.h>
 #include <errno.h>
-#include <jansson.h>
 #include <string.h>
 
-#include "basic/text.h"
-#include "keys/unlock_key.h"
+#include "docker/engine_reply.h"
 
 #define CONNECT_MS 2000
 #define KEY_REPLY_MAX 4096
@@ -23,16 +21,6 @@ struct reply {
     size_t size;
     bool too_long;
 };
-
-static const char *const states[] = {
-    [ENGINE_INACTIVE] = "inactive", [ENGINE_PENDING] = "pending", [ENGINE_ACTIVE] = "active",
-    [ENGINE_ERROR] = "error",       [ENGINE_LOCKED] = "locked",
-};
-
-const char *engine_state_to_string(enum engine_state state)
-{
-    return states[state];
-}
 
 static void reply_done(struct reply *r)
 {
@@ -163,39 +151,17 @@ static int bad_form(const struct engine *engine, struct error *e)
     return error_set(e, -EPROTO, "the answer at %s has no valid form: is that Docker Engine's socket?", engine->socket);
 }
 
-static json_t *parse(const struct reply *reply)
-{
-    return json_loadb((const char *) reply->body.data, reply->size, 0, NULL);
-}
-
-/* The Engine's own words, for people. */
 static int refused(const struct engine *engine, int status, const struct reply *reply, int code, struct error *e)
 {
-    _cleanup_(json_decrefp) json_t *object = parse(reply);
-    const char *message = json_string_value(json_object_get(object, "message"));
-    char text[256];
+    char text[ENGINE_MESSAGE_MAX];
 
-    text_copy(text, sizeof(text), message ? message : "it does not say why");
+    engine_reply_message(reply->body.data, reply->size, text);
     return error_set(e, code, "Docker Engine at %s refuses (HTTP %d): %s", engine->socket, status, text);
-}
-
-static int read_state(const char *text, enum engine_state *ret)
-{
-    for (unsigned i = 0; text && i < ELEMENTSOF(states); i++)
-        if (strcmp(states[i], text) == 0) {
-            *ret = i;
-            return 0;
-        }
-    return -EPROTO;
 }
 
 int engine_info(struct engine *engine, struct engine_info *ret, struct error *e)
 {
     _cleanup_(reply_done) struct reply reply = { .size = 0 };
-    _cleanup_(json_decrefp) json_t *object = NULL;
-    struct engine_info info = { .root = "" };
-    const json_t *swarm;
-    const char *root;
     int r = secret_new(ENGINE_REPLY_MAX, &reply.body);
 
     if (r == 0 && !engine->kept && !(engine->kept = handle_new(engine)))
@@ -209,16 +175,7 @@ int engine_info(struct engine *engine, struct engine_info *ret, struct error *e)
     }
     if (r != 200)
         return refused(engine, r, &reply, -EPROTO, e);
-    object = parse(&reply);
-    swarm = json_object_get(object, "Swarm");
-    root = json_string_value(json_object_get(object, "DockerRootDir"));
-    info.is_manager = json_is_true(json_object_get(swarm, "ControlAvailable"));
-    if (read_state(json_string_value(json_object_get(swarm, "LocalNodeState")), &info.state) < 0)
-        return bad_form(engine, e);
-    if (root && root[0] == '/' && strlen(root) < sizeof(info.root))
-        (void) strcpy(info.root, root);
-    *ret = info;
-    return 0;
+    return engine_reply_info(reply.body.data, reply.size, ret) < 0 ? bad_form(engine, e) : 0;
 }
 
 int engine_connection(const struct engine *engine)
@@ -250,22 +207,16 @@ static int ask_secretly(const struct engine *engine, const char *url, const stru
 int engine_key(const struct engine *engine, struct secret *ret_text, struct error *e)
 {
     _cleanup_(reply_done) struct reply reply = { .size = 0 };
-    _cleanup_(secret_done) struct secret key = SECRET_NULL;
-    _cleanup_(json_decrefp) json_t *object = NULL;
-    const char *text;
     int r = ask_secretly(engine, "http://docker/swarm/unlockkey", NULL, ENGINE_MS, &reply, e);
 
     if (r < 0)
         return r;
     if (r != 200)
         return refused(engine, r, &reply, -ESRCH, e);
-    object = parse(&reply);
-    text = json_string_value(json_object_get(object, "UnlockKey"));
-    if (text && text[0] == '\0')
-        return error_set(e, -ENODATA, "autolock is off: turn it on with \"docker swarm update --autolock=true\"");
-    if (!text || unlock_key_parse(text, strlen(text), &key) < 0)
-        return bad_form(engine, e);
-    return unlock_key_format(&key, ret_text);
+    r = engine_reply_key(reply.body.data, reply.size, ret_text);
+    if (r == -ENODATA)
+        return error_set(e, r, "autolock is off: turn it on with \"docker swarm update --autolock=true\"");
+    return r < 0 ? bad_form(engine, e) : 0;
 }
 
 int engine_unlock(const struct engine *engine, const struct secret *key, struct error *e)

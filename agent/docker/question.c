@@ -49,13 +49,13 @@ static void ask(struct watcher *w)
     w->asks = true;
 }
 
-void ask_if_due(struct watcher *w)
+void question_ask_if_due(struct watcher *w)
 {
     if (question_due(w) <= monotonic_ms())
         ask(w);
 }
 
-void on_answer(struct watcher *w)
+void question_answered(struct watcher *w)
 {
     _cleanup_(secret_done) struct secret packet = SECRET_NULL, text = SECRET_NULL;
     struct error e = { "" };
@@ -69,12 +69,12 @@ void on_answer(struct watcher *w)
         return;
     question_end(w);
     if (r == ANSWER_PASSWORD && secret_copy(packet.data + 1, size, &text) == 0)
-        r = typed(w, &text, "the prompt", &e);
+        r = unlock_typed(w, &text, "the prompt", &e);
     w->was_wrong = r == -EKEYREJECTED;
     w->ask_again = monotonic_ms() + (w->was_wrong ? 0 : PAUSE_MS);
 }
 
-bool take_key(struct watcher *w)
+bool question_take_key(struct watcher *w)
 {
     _cleanup_(secret_done) struct secret text = SECRET_NULL;
     struct error e = { "" };
@@ -85,7 +85,7 @@ bool take_key(struct watcher *w)
     (void) pthread_mutex_unlock(&w->key.mutex);
     if (text.size == 0)
         return false;
-    r = typed(w, &text, "swarmctl", &e);
+    r = unlock_typed(w, &text, "swarmctl", &e);
     (void) pthread_mutex_lock(&w->key.mutex);
     w->key.is_done = true;
     w->key.result = r;
@@ -101,7 +101,7 @@ int watcher_try(struct watcher *w, struct secret *text, struct error *e)
     struct timespec until;
     int r = 0;
 
-    (void) clock_gettime(CLOCK_REALTIME, &until);
+    (void) clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += TRY_SECONDS;
     (void) pthread_mutex_lock(&k->mutex);
     if (k->waits) {
@@ -113,7 +113,7 @@ int watcher_try(struct watcher *w, struct secret *text, struct error *e)
     k->text = secret_take(text);
     watcher_kick(w);
     while (!k->is_done && r == 0)
-        r = -pthread_cond_timedwait(&k->changed, &k->mutex, &until);
+        r = -pthread_cond_clockwait(&k->changed, &k->mutex, CLOCK_MONOTONIC, &until);
     if (k->is_done) {
         r = k->result;
         if (e)

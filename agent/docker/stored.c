@@ -91,20 +91,33 @@ int stored_seal(const char *socket, const struct stored_keys *keys, const struct
     return r < 0 ? r : join(socket, sealed, size, ret_blob);
 }
 
+/* As text that cannot be anything else than a key where it is put. */
+static bool is_key(const struct secret *text)
+{
+    _cleanup_(secret_done) struct secret key = SECRET_NULL, canonical = SECRET_NULL;
+
+    return unlock_key_parse(text->data, text->size, &key) == 0 && unlock_key_format(&key, &canonical) == 0 && canonical.size == text->size &&
+           sodium_memcmp(canonical.data, text->data, text->size) == 0;
+}
+
 static int take(void *data, size_t i, struct secret *record)
 {
     struct stored_keys *keys = data;
-    struct stored_key *key = &keys->k[i];
+    struct stored_key key = { .generation = 0 };
     int r;
 
     if (i >= STORED_KEYS_MAX || record->size != RECORD_SIZE || (record->data[AT_FLAGS] & ~FLAG_STARTED))
         return -EBADMSG;
-    *key = (struct stored_key) { .started = record->data[AT_FLAGS] & FLAG_STARTED };
+    key.started = record->data[AT_FLAGS] & FLAG_STARTED;
     for (unsigned n = 0; n < AT_FLAGS; n++)
-        key->generation |= (uint32_t) record->data[n] << (8 * n);
-    r = secret_copy(record->data + AT_TEXT, UNLOCK_KEY_TEXT_LEN, &key->text);
-    keys->n += r == 0;
-    return r;
+        key.generation |= (uint32_t) record->data[n] << (8 * n);
+    if (key.generation == 0 || (i > 0 && key.generation >= keys->k[i - 1].generation))
+        return -EBADMSG;
+    r = secret_copy(record->data + AT_TEXT, UNLOCK_KEY_TEXT_LEN, &key.text);
+    if (r < 0)
+        return r;
+    keys->k[keys->n++] = key;
+    return is_key(&key.text) ? 0 : -EBADMSG;
 }
 
 int stored_open(const struct secret *blob, const struct secret *kek, struct stored_keys *ret)

@@ -52,8 +52,7 @@ static int try_stored(struct watcher *w, struct error *e)
 
     for (i = 0;; i++) {
         _cleanup_(secret_done) struct secret key = SECRET_NULL;
-        uint32_t generation;
-        int r = vault_key(w->vault, i, &key, &generation);
+        int r = vault_key(w->vault, i, &key);
 
         if (r == 0)
             r = try_key(w, &key, e);
@@ -93,11 +92,11 @@ static void end(struct watcher *w, int result, const char *how, const struct err
     watcher_look_later(w);
 }
 
-void opened(struct watcher *w, const struct secret *passphrase, int slot, const char *kind)
+void unlock_opened(struct watcher *w, const struct secret *passphrase, int slot, const char *kind)
 {
     struct error e = { "" };
     char how[96];
-    int r = vault_open(w->vault, passphrase, NULL, &e);
+    int r = vault_open(w->vault, passphrase, &e);
 
     (void) snprintf(how, sizeof(how), "keyslot %d (%.60s)", slot, kind);
     if (r < 0) { /* another try would end alike */
@@ -113,7 +112,7 @@ void opened(struct watcher *w, const struct secret *passphrase, int slot, const 
     end(w, r, how, &e);
 }
 
-void unlock(struct watcher *w)
+void unlock_start(struct watcher *w)
 {
     vault_close(w->vault);
     if (vault_is_enrolled(w->vault)) {
@@ -134,7 +133,7 @@ static int open_by(struct watcher *w, const struct secret *text, struct error *e
     _cleanup_(secret_done) struct secret recovery = SECRET_NULL;
     int r = recovery_key_normalise(text->data, text->size, &recovery);
 
-    return vault_open(w->vault, r == 0 ? &recovery : text, NULL, e);
+    return vault_open(w->vault, r == 0 ? &recovery : text, e);
 }
 
 /* A key that the Engine took and that is not stored is asked of the Engine when it is active. */
@@ -147,7 +146,7 @@ static int try_typed_key(struct watcher *w, const struct secret *key, struct err
     return r;
 }
 
-int typed(struct watcher *w, const struct secret *text, const char *how, struct error *e)
+int unlock_typed(struct watcher *w, const struct secret *text, const char *how, struct error *e)
 {
     _cleanup_(secret_done) struct secret key = SECRET_NULL, canonical = SECRET_NULL;
     int opens, r = unlock_key_parse(text->data, text->size, &key);
@@ -176,13 +175,13 @@ static void cannot_store(struct watcher *w, const char *why)
     w->told_not_stored = true;
 }
 
-void cannot_open(struct watcher *w)
+void unlock_cannot_open(struct watcher *w)
 {
     if (w->is_found && w->state == ENGINE_ACTIVE && w->opener.has_failed)
         cannot_store(w, "no keyslot opens; it will be stored when one does (see \"swarmctl docker keyslot ls\")");
 }
 
-void follow(struct watcher *w)
+void unlock_follow(struct watcher *w)
 {
     _cleanup_(secret_done) struct secret key = SECRET_NULL;
     struct error e = { "" };
@@ -200,7 +199,7 @@ void follow(struct watcher *w)
         watcher_look_later(w);
         return;
     }
-    if (!vault_is_open(w->vault) && vault_open(w->vault, &key, NULL, &e) < 0) {
+    if (!vault_is_open(w->vault) && vault_open(w->vault, &key, &e) < 0) {
         opener_want(&w->opener, true);
         return;
     }

@@ -176,7 +176,7 @@ int vault_forget(struct vault *v, struct error *e)
     return keyslots_erase(v->lock, e);
 }
 
-int vault_open(struct vault *v, const struct secret *passphrase, struct keyslot *ret_slot, struct error *e)
+int vault_open(struct vault *v, const struct secret *passphrase, struct error *e)
 {
     _cleanup_(vault_unlock) pthread_mutex_t *held _unused_ = vault_lock(v);
     _cleanup_(secret_done) struct secret kek = SECRET_NULL;
@@ -196,8 +196,6 @@ int vault_open(struct vault *v, const struct secret *passphrase, struct keyslot 
     v->kek = secret_take(&kek);
     v->keys = keys;
     vault_record(v, slot.slot, true, NULL);
-    if (ret_slot)
-        *ret_slot = slot;
     return 0;
 }
 
@@ -208,14 +206,11 @@ void vault_close(struct vault *v)
     forget_keys(v);
 }
 
-int vault_key(struct vault *v, unsigned i, struct secret *ret, uint32_t *ret_generation)
+int vault_key(struct vault *v, unsigned i, struct secret *ret)
 {
     _cleanup_(vault_unlock) pthread_mutex_t *held _unused_ = vault_lock(v);
-    int r = i < v->keys.n ? secret_copy(v->keys.k[i].text.data, v->keys.k[i].text.size, ret) : -ENOENT;
 
-    if (r == 0)
-        *ret_generation = v->keys.k[i].generation;
-    return r;
+    return i < v->keys.n ? secret_copy(v->keys.k[i].text.data, v->keys.k[i].text.size, ret) : -ENOENT;
 }
 
 /* The lock opens with the newest key and with the one before it, under the same numbers. The credential was written before, so whatever is

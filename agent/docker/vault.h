@@ -39,22 +39,25 @@ int vault_set_socket(struct vault *v, const char *socket, struct error *e);
 /* Everything stored goes. */
 int vault_forget(struct vault *v, struct error *e);
 
-/* Opens it by whatever opens its lock. ret_slot may be NULL. -ENOENT when nothing is stored, -EKEYREJECTED, -EBADMSG. */
-int vault_open(struct vault *v, const struct secret *passphrase, struct keyslot *ret_slot, struct error *e);
+/* Opens it by whatever opens its lock. -ENOENT when nothing is stored, -EKEYREJECTED, -EBADMSG. */
+int vault_open(struct vault *v, const struct secret *passphrase, struct error *e);
 void vault_close(struct vault *v);
 
 /* The stored key at i, the newest first. -ENOENT: no more, or closed. */
-int vault_key(struct vault *v, unsigned i, struct secret *ret, uint32_t *ret_generation);
+int vault_key(struct vault *v, unsigned i, struct secret *ret);
 
 /* Stores a key beside the others, as the newest, and makes the lock's keyslots good. 1 when it was not the newest already. -ENOKEY: closed. */
 int vault_put(struct vault *v, const struct secret *key, struct error *e);
 /* The Engine was seen to start with it: older ones go. */
 int vault_started(struct vault *v, const struct secret *key, struct error *e);
 
-/* The lock's keyslots. Those that change it want it open (-ENOKEY) and something stored (-ENOENT). */
+/* The lock's keyslots. Those that change it want something stored (-ENOENT) and the vault open (-ENOKEY), which vault_check_open tells before. */
+int vault_check_open(struct vault *v, struct error *e);
 int vault_list(struct vault *v, struct keyslot ret[static KEYSLOTS_MAX], struct keyslot_report ret_reports[static KEYSLOTS_MAX], struct error *e);
-int vault_add(struct vault *v, struct method *m, enum keyslot_stretch stretch, struct keyslot *ret, struct error *e);
+/* replaces: -1, or the keyslot that goes once the new one opens. */
+int vault_add(struct vault *v, struct method *m, enum keyslot_stretch stretch, int replaces, struct keyslot *ret, struct error *e);
 int vault_prove(struct vault *v, int slot, const struct secret *passphrase, struct keyslot *ret, struct error *e);
 int vault_remove(struct vault *v, int slot, struct error *e);
+int vault_token(struct vault *v, int slot, char **ret, struct error *e);
 /* What is to be known of a keyslot: it has just opened, or why not. */
 void vault_note(struct vault *v, int slot, bool worked, const char *note);

@@ -7,6 +7,7 @@
 #include "basic/text.h"
 #include "docker/vault_private.h"
 #include "method/keyslot_record.h"
+#include "method/refresh.h"
 
 void vault_record(struct vault *v, int slot, bool worked, const char *note)
 {
@@ -52,18 +53,36 @@ int vault_list(struct vault *v, struct keyslot ret[static KEYSLOTS_MAX], struct 
     return n;
 }
 
-int vault_add(struct vault *v, struct method *m, enum keyslot_stretch stretch, struct keyslot *ret, struct error *e)
+int vault_check_open(struct vault *v, struct error *e)
+{
+    _cleanup_(vault_unlock) pthread_mutex_t *held _unused_ = vault_lock(v);
+
+    return vault_require(v, true, e);
+}
+
+int vault_token(struct vault *v, int slot, char **ret, struct error *e)
+{
+    _cleanup_(vault_unlock) pthread_mutex_t *held _unused_ = vault_lock(v);
+    int r = vault_require(v, false, e);
+
+    return r < 0 ? r : keyslots_token(v->lock, slot, ret, e);
+}
+
+int vault_add(struct vault *v, struct method *m, enum keyslot_stretch stretch, int replaces, struct keyslot *ret, struct error *e)
 {
     _cleanup_(vault_unlock) pthread_mutex_t *held _unused_ = vault_lock(v);
     int slot, r = vault_require(v, true, e);
 
+    if (r == 0 && replaces >= 0)
+        r = refresh_check_slot(v->lock, replaces, m->token, e);
     if (r == 0)
-        r = keyslots_add_method(v->lock, &v->kek, &m->passphrase, stretch, m->token, false, &slot, e);
+        r = keyslots_add_method(v->lock, &v->kek, &m->passphrase, stretch, m->token, replaces >= 0, &slot, e);
     if (r == 0)
         r = keyslots_prove(v->lock, slot, &m->passphrase, ret, e);
-    if (r == 0)
-        vault_record(v, slot, true, "");
-    return r;
+    if (r < 0)
+        return r;
+    vault_record(v, slot, true, "");
+    return replaces < 0 ? 0 : keyslots_remove_method(v->lock, replaces, &v->keys.k[0].text, e);
 }
 
 int vault_prove(struct vault *v, int slot, const struct secret *passphrase, struct keyslot *ret, struct error *e)

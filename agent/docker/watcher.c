@@ -137,13 +137,13 @@ static void look(struct watcher *w)
     }
     found(w, &info);
     if (info.state == ENGINE_LOCKED) {
-        unlock(w);
+        unlock_start(w);
         return;
     }
     question_end(w);
     w->told_idle = false;
     if (info.state == ENGINE_ACTIVE && info.is_manager)
-        follow(w);
+        unlock_follow(w);
     else
         opener_want(&w->opener, false);
     if (info.state == ENGINE_PENDING)
@@ -190,9 +190,9 @@ static void on_opener(struct watcher *w, const struct pollfd *p, unsigned n)
     int slot;
 
     if (opener_step(&w->opener, p, n, &passphrase, &slot, kind) == 0)
-        opened(w, &passphrase, slot, kind);
+        unlock_opened(w, &passphrase, slot, kind);
     else if (w->opener.wanted)
-        cannot_open(w);
+        unlock_cannot_open(w);
 }
 
 static int wait_round(struct watcher *w, struct error *e)
@@ -219,14 +219,14 @@ static int wait_round(struct watcher *w, struct error *e)
         watcher_look_now(w);
     if (p[KICK].revents) {
         (void) !read(w->kick, &kicks, sizeof(kicks));
-        if (!take_key(w)) {
+        if (!question_take_key(w)) {
             w->is_exhausted = w->told_idle = false;
             watcher_look_now(w);
         }
     }
     on_opener(w, p + N_FIXED, n);
     if (p[QUESTION].revents && w->asks)
-        on_answer(w);
+        question_answered(w);
     return 0;
 }
 
@@ -269,7 +269,7 @@ int watcher_run(struct watcher *w, struct error *e)
     while (r == 0 && !*w->stopping) {
         if (w->again <= monotonic_ms())
             look(w);
-        ask_if_due(w);
+        question_ask_if_due(w);
         tell_status(w);
         r = wait_round(w, e);
     }

@@ -11,21 +11,21 @@ void watcher_look_now(struct watcher *w);
 void watcher_look_later(struct watcher *w);
 
 /* ---- unlock.c: what is done about an Engine that is locked, or was */
-void unlock(struct watcher *w);
+void unlock_start(struct watcher *w);
 /* The opener has a passphrase. */
-void opened(struct watcher *w, const struct secret *passphrase, int slot, const char *kind);
+void unlock_opened(struct watcher *w, const struct secret *passphrase, int slot, const char *kind);
 /* A person's secret. -EKEYREJECTED: it opens nothing. */
-int typed(struct watcher *w, const struct secret *text, const char *how, struct error *e);
+int unlock_typed(struct watcher *w, const struct secret *text, const char *how, struct error *e);
 /* The Engine is active: what it has for a key is stored. */
-void follow(struct watcher *w);
+void unlock_follow(struct watcher *w);
 /* Tells, once, when the vault does not open for that. */
-void cannot_open(struct watcher *w);
+void unlock_cannot_open(struct watcher *w);
 
 /* ---- question.c: people */
 /* When to raise it, NEVER when there is nothing to ask. */
 int64_t question_due(const struct watcher *w);
-void ask_if_due(struct watcher *w);
-void on_answer(struct watcher *w);
+void question_ask_if_due(struct watcher *w);
+void question_answered(struct watcher *w);
 void question_end(struct watcher *w);
 /* What swarmctl brought, if anything. */
-bool take_key(struct watcher *w);
+bool question_take_key(struct watcher *w);

@@ -79,48 +79,9 @@ int method_remove_keyslot(struct swarm *s, sd_bus_message *m, const struct swarm
     return read_slot(slot, request) < 0 ? reply_no_slot(m) : bus_request(s, m, caller, TAKE_PTR(request), NULL);
 }
 
-static int read_refresh_option(sd_bus_message *m, const char *key, void *data)
-{
-    struct swarm_request *request = data;
-    int32_t slot;
-    int r;
-
-    if (strcmp(key, "Check") == 0)
-        return option_flag(m, &request->options->check);
-    if (strcmp(key, "Automatic") == 0)
-        return option_flag(m, &request->options->automatic);
-    if (strcmp(key, "Keyslot") != 0)
-        return -EINVAL;
-    r = sd_bus_message_read(m, "v", "i", &slot);
-    return r < 0 ? r : read_slot(slot, request);
-}
-
-static int append_refresh(sd_bus_message *reply, const struct keyslot_refresh *f)
-{
-    int r;
-
-    r = sd_bus_message_open_container(reply, 'a', "{sv}");
-    if (r >= 0)
-        r = dict_i32(reply, "Slot", f->slot);
-    if (r >= 0)
-        r = dict_string(reply, "Kind", f->kind);
-    if (r >= 0)
-        r = dict_string(reply, "Result", keyslot_result_to_string(f->result));
-    if (r >= 0)
-        r = dict_i32(reply, "NewSlot", f->new_slot);
-    if (r >= 0)
-        r = dict_string(reply, "Text", f->text);
-    return r < 0 ? r : sd_bus_message_close_container(reply);
-}
-
 static int answer_refreshes(sd_bus_message *reply, const struct swarm_request *request)
 {
-    int r;
-
-    r = sd_bus_message_open_container(reply, 'a', "a{sv}");
-    for (unsigned i = 0; r >= 0 && i < request->ret_n_refreshes; i++)
-        r = append_refresh(reply, &request->ret_refreshes[i]);
-    return r < 0 ? r : sd_bus_message_close_container(reply);
+    return keyslot_message_append_refreshes(reply, request->ret_refreshes, request->ret_n_refreshes);
 }
 
 int method_refresh_keyslots(struct swarm *s, sd_bus_message *m, const struct swarm_caller *caller)
@@ -130,10 +91,10 @@ int method_refresh_keyslots(struct swarm *s, sd_bus_message *m, const struct swa
 
     if (!request)
         return -ENOMEM;
-    r = options_read(m, read_refresh_option, request);
+    r = keyslot_message_read_refresh(m, request->options, &request->slot);
     if (r == -ENOENT)
         return reply_no_slot(m);
     if (r < 0)
-        return bus_reply_text(m, -EINVAL, "options are Check (b), Automatic (b) and Keyslot (i)");
+        return bus_reply_text(m, -EINVAL, KEYSLOT_MESSAGE_REFRESH_OPTIONS);
     return bus_request(s, m, caller, TAKE_PTR(request), answer_refreshes);
 }

@@ -163,6 +163,9 @@ const struct command commands[] = {
       .service = &service_docker },
     { "docker keyslot", "test", NULL, "SLOT", 1, 1, NO_OPTIONS, "Try whether a keyslot of Docker's lock opens",
       "Asks for its secret if it has one that people know.", cmd_keyslot_test, .service = &service_docker },
+    { "docker keyslot", "refresh", NULL, "[SLOT]", 0, 1, OPTIONS(OPTION_CHECK, OPTION_AUTOMATIC, OPTION_QUIET),
+      "Bind keyslots of Docker's lock anew whose server or TPM has changed", "Fails when a keyslot would not open.", cmd_keyslot_refresh,
+      .service = &service_docker },
     { "docker keyslot", "rm", "remove", "SLOT", 1, 1, NO_OPTIONS, "Remove a way to unlock Docker Engine", "", cmd_keyslot_remove,
       .service = &service_docker },
 };

@@ -85,11 +85,12 @@ _swarmctl_complete() {
         'keyslot ')  words='add ls test refresh rm' ;;
         'docker ')   words='enroll status unlock forget keyslot' ;;
         'docker enroll') global+=' --socket' ;;
-        'docker keyslot ') words='add ls test rm' ;;
+        'docker keyslot ') words='add ls test refresh rm' ;;
         'docker keyslot add')
                      global+=' --threshold --thumbprint --trust-first --pcrs --quiet'
                      ((operands == 0)) && words='tang tpm2 recovery passphrase' ;;
-        'docker keyslot test'|'docker keyslot rm'|'docker keyslot remove')
+        'docker keyslot refresh') global+=' --check --automatic --quiet' ;;&
+        'docker keyslot test'|'docker keyslot refresh'|'docker keyslot rm'|'docker keyslot remove')
                      [[ $cur == -* || $operands -gt 0 ]] || words=$(_swarmctl_names docker keyslot | awk 'NR > 1 { print $1 }') ;;
         'keyslot add')
                      global+=' --threshold --thumbprint --trust-first --pcrs --device --token-uri --quiet'

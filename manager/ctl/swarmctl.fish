@@ -106,7 +106,7 @@ function __swarmctl_operand
             test $n -gt 0; or __fish_complete_path (commandline -ct)
         case 'docker keyslot add'
             test $n -gt 0; or printf '%s\n' tang tpm2 recovery passphrase
-        case 'docker keyslot test' 'docker keyslot rm' 'docker keyslot remove'
+        case 'docker keyslot test' 'docker keyslot refresh' 'docker keyslot rm' 'docker keyslot remove'
             test $n -gt 0; or __swarmctl_ask docker keyslot ls | tail -n +2 | string replace -r '^(\S+).*' '$1'
         case 'keyslot add'
             test $n -gt 0; or printf '%s\n' tang tpm2 recovery passphrase fido2 pkcs11

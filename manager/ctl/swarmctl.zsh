@@ -64,7 +64,7 @@ _swarmctl_operand() {
         backup|restore) ((n)) || _files ;;
         'keyslot add') ((n)) || compadd tang tpm2 recovery passphrase fido2 pkcs11 ;;
         'docker keyslot add') ((n)) || compadd tang tpm2 recovery passphrase ;;
-        'docker keyslot '(test|rm|remove)) ((n)) || compadd ${(f)"$(_swarmctl_ask docker keyslot ls | awk 'NR > 1 { print $1 }')"} ;;
+        'docker keyslot '(test|refresh|rm|remove)) ((n)) || compadd ${(f)"$(_swarmctl_ask docker keyslot ls | awk 'NR > 1 { print $1 }')"} ;;
         'keyslot '(test|refresh|rm|remove)) ((n)) || compadd ${(f)"$(_swarmctl_ask keyslot ls | awk 'NR > 1 { print $1 }')"} ;;
         (secret|config)' create') ((n != 1)) || _files ;;
         (secret|config)' update')

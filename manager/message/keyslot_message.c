@@ -99,3 +99,66 @@ int keyslot_message_read(sd_bus_message *m, struct keyslot_options *ret_options,
         r = options_read(m, read_option, &to);
     return r < 0 ? -EINVAL : 0;
 }
+
+struct refresh_reading {
+    struct keyslot_options *options;
+    int *slot;
+};
+
+static int read_refresh_option(sd_bus_message *m, const char *key, void *data)
+{
+    const struct refresh_reading *to = data;
+    int32_t slot;
+    int r;
+
+    if (strcmp(key, "Check") == 0)
+        return option_flag(m, &to->options->check);
+    if (strcmp(key, "Automatic") == 0)
+        return option_flag(m, &to->options->automatic);
+    if (strcmp(key, "Keyslot") != 0)
+        return -EINVAL;
+    r = sd_bus_message_read(m, "v", "i", &slot);
+    if (r < 0)
+        return r;
+    if (slot < 0 || slot >= KEYSLOTS_MAX)
+        return -ENOENT;
+    *to->slot = slot;
+    return 0;
+}
+
+int keyslot_message_read_refresh(sd_bus_message *m, struct keyslot_options *ret_options, int *ret_slot)
+{
+    struct refresh_reading to = { ret_options, ret_slot };
+
+    *ret_options = (struct keyslot_options) { .check = false };
+    *ret_slot = -1;
+    return options_read(m, read_refresh_option, &to);
+}
+
+static int append_refresh(sd_bus_message *m, const struct keyslot_refresh *f)
+{
+    int r;
+
+    r = sd_bus_message_open_container(m, 'a', "{sv}");
+    if (r >= 0)
+        r = dict_i32(m, "Slot", f->slot);
+    if (r >= 0)
+        r = dict_string(m, "Kind", f->kind);
+    if (r >= 0)
+        r = dict_string(m, "Result", keyslot_result_to_string(f->result));
+    if (r >= 0)
+        r = dict_i32(m, "NewSlot", f->new_slot);
+    if (r >= 0)
+        r = dict_string(m, "Text", f->text);
+    return r < 0 ? r : sd_bus_message_close_container(m);
+}
+
+int keyslot_message_append_refreshes(sd_bus_message *m, const struct keyslot_refresh *refreshes, unsigned n)
+{
+    int r;
+
+    r = sd_bus_message_open_container(m, 'a', "a{sv}");
+    for (unsigned i = 0; r >= 0 && i < n; i++)
+        r = append_refresh(m, &refreshes[i]);
+    return r < 0 ? r : sd_bus_message_close_container(m);
+}

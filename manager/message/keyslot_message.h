@@ -3,7 +3,7 @@
 
 #include <systemd/sd-bus.h>
 
-#include "method/method.h"
+#include "method/refresh.h"
 
 /* Keyslots as org.swarm.Manager1(5) has them in D-Bus messages. */
 
@@ -21,3 +21,10 @@ int keyslot_message_append_advertisement(sd_bus_message *m, const char *url, con
     "options are, for tang: URLs (as, at most 16 of 255 bytes), Threshold (u), Thumbprints (as, at most 16) and TrustFirst (b); "   \
     "for tpm2: PCRs (s); for passphrase: Passphrase (h, a sealed memfd); for recovery: none"
 int keyslot_message_read(sd_bus_message *m, struct keyslot_options *ret_options, struct secret *ret_passphrase);
+
+/* What RefreshKeyslots is given: a{sv}. ret_slot: -1 for all. -ENOENT: no slot can have that number; -EINVAL. */
+#define KEYSLOT_MESSAGE_REFRESH_OPTIONS "options are Check (b), Automatic (b) and Keyslot (i)"
+int keyslot_message_read_refresh(sd_bus_message *m, struct keyslot_options *ret_options, int *ret_slot);
+
+/* What it answers: an aa{sv}. */
+int keyslot_message_append_refreshes(sd_bus_message *m, const struct keyslot_refresh *refreshes, unsigned n);

@@ -3,8 +3,8 @@
 #include <errno.h>
 #include <string.h>
 
-#include "keys/binding.h"
 #include "method/keyslot_record.h"
+#include "method/refresh.h"
 #include "swarm/swarm_private.h"
 #include "basic/text.h"
 
@@ -135,26 +135,12 @@ int verb_prove_keyslot(struct swarm *s, struct swarm_request *r)
     return 0;
 }
 
-/* The slot that was looked at, and not one of another kind that has got its number since. */
-static int check_replaced(struct swarm *s, const struct swarm_request *r, struct error *e)
-{
-    char kind[KEYSLOT_KIND_MAX], binding[KEYSLOT_BINDING_MAX];
-    struct keyslot slots[KEYSLOTS_MAX];
-    int n = keyslots_list(s->files.keyslots, slots, e);
-
-    binding_describe(r->token, kind, binding);
-    for (int i = 0; i < n; i++)
-        if (slots[i].slot == r->slot && strcmp(slots[i].kind, kind) == 0)
-            return 0;
-    return n < 0 ? n : error_set(e, -ENOENT, "keyslot %d is not what it was any more: try again", r->slot);
-}
-
 int verb_insert_keyslot(struct swarm *s, struct swarm_request *r)
 {
     int slot, result = require_lock(s, false, &r->error);
 
     if (result == 0 && r->slot >= 0)
-        result = check_replaced(s, r, &r->error);
+        result = refresh_check_slot(s->files.keyslots, r->slot, r->token, &r->error);
     if (result == 0)
         result = keyslots_add_method(s->files.keyslots, &s->kek, &r->key, r->stretch, r->token, r->slot >= 0, &slot, &r->error);
     if (result == 0)

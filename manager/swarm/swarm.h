@@ -137,8 +137,6 @@ enum swarm_verb {
     _SWARM_VERB_MAX,
 };
 
-const char *keyslot_result_to_string(enum keyslot_result result);
-
 #define SWARM_ADDRESS_MAX 272 /* a DNS name, a colon, a port */
 
 struct swarm_request {

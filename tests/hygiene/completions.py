@@ -84,7 +84,7 @@ def main():
             require(shell, 'swarmctl node update --role ', ['worker', 'manager'], offered('swarmctl node update --role '))
             require(shell, 'swarmctl join-token ', ['worker', 'manager'], offered('swarmctl join-token '))
             require(shell, 'swarmctl keyslot add ', ['tang', 'tpm2', 'recovery'], offered('swarmctl keyslot add '))
-            require(shell, 'swarmctl docker keyslot ', ['add', 'ls', 'test', 'rm'], offered('swarmctl docker keyslot '))
+            require(shell, 'swarmctl docker keyslot ', ['add', 'ls', 'test', 'refresh', 'rm'], offered('swarmctl docker keyslot '))
             require(shell, 'swarmctl docker keyslot add ', ['tang', 'tpm2', 'recovery'], offered('swarmctl docker keyslot add '))
     print('\n'.join(wrong))
     return bool(wrong)

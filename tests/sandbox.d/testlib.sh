@@ -5,6 +5,7 @@
 #   case_ NAME FUNCTION [ARGUMENT…]   runs the function as a test case: its first failing command fails the case
 #   skip REASON                       in a case: skips it
 #   on MACHINE COMMAND…, run COMMAND… run on that machine, on m1
+#   not COMMAND…                      fails if the command succeeds (the shell stops at no command after "!")
 #   expect_exit STATUS COMMAND…       fails unless the command ends with that status
 #   expect_text TEXT COMMAND…         fails unless the output has that text, and the command succeeds
 #   wait_for SECONDS COMMAND…         tries until the command succeeds
@@ -77,6 +78,10 @@ skip() {
 complain() {
     note_failure "" "${BASH_SOURCE[2]##*/}:${BASH_LINENO[1]}: $*"
     return 1
+}
+
+not() {
+    ! "$@" || complain "succeeds: $*"
 }
 
 expect_exit() {

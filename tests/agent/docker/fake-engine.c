@@ -101,6 +101,10 @@ static bool serve_one(int fd, const char *request)
     }
     if (strncmp(request, "GET /info ", 10) == 0)
         return answer_info(fd) && fake.mode != FAKE_CLOSES;
+    if (fake.mode == FAKE_FORBIDS) {
+        fake.n_unlocks += strncmp(request, "POST", 4) == 0;
+        return answer(fd, 403, "{\"message\":\"authorization denied by plugin\"}");
+    }
     if (strncmp(request, "GET /swarm/unlockkey ", 21) == 0)
         return answer_key(fd);
     return strncmp(request, "POST /swarm/unlock ", 19) == 0 && unlock(fd, request);

@@ -13,6 +13,7 @@ enum fake_mode {
     FAKE_HUGE,    /* 1 GB */
     FAKE_CLOSES,  /* hangs up after each answer */
     FAKE_FAILS,   /* HTTP 500 */
+    FAKE_FORBIDS, /* HTTP 403 to all but /info, as a plugin for authorization may have it */
 };
 
 struct fake {

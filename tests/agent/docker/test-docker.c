@@ -176,7 +176,6 @@ static void test_unlock(const struct secret *key)
 static void test_rotation(struct secret *key)
 {
     _cleanup_(secret_done) struct secret old = secret_take(key), newest = SECRET_NULL;
-    uint32_t generation;
 
     *key = new_text();
     set_engine_key(key);
@@ -184,7 +183,7 @@ static void test_rotation(struct secret *key)
     CHECK(vault_count(&vault) == 1);
     move_in("swarm/certificates/swarm-node.key");
     WAIT_FOR(vault_count(&vault) == 2);
-    CHECK_OK(vault_key(&vault, 0, &newest, &generation));
+    CHECK_OK(vault_key(&vault, 0, &newest));
     CHECK(newest.size == key->size && memcmp(newest.data, key->data, key->size) == 0);
     test_unlock(key);
     WAIT_FOR(vault_count(&vault) == 1); /* seen to start */
@@ -273,6 +272,28 @@ static void test_bad_engine(enum fake_mode mode, const char *told)
     fake_restart(true);
     watcher_kick(&watcher);
     WAIT_FOR(!is_told(told));
+}
+
+/* It connects, and may not do what it has to: told, and tried again with pauses. */
+static void test_forbidden(const struct secret *key)
+{
+    unsigned before;
+
+    fake.mode = FAKE_FORBIDS;
+    fake_restart(false);
+    WAIT_FOR(is_told("HTTP 403"));
+    before = fake.n_infos;
+    sleep_ms(3000);
+    CHECK(fake.n_infos - before < 6);
+    fake_restart(true);
+    WAIT_FOR(is_asked("Please enter"));
+    before = fake.n_unlocks;
+    answer(key);
+    WAIT_FOR(fake.n_unlocks == before + 1);
+    WAIT_FOR(is_told("HTTP 403"));
+    sleep_ms(1000);
+    CHECK(fake.n_unlocks == before + 1);
+    fake.mode = FAKE_GOOD;
 }
 
 static void test_no_socket(void)
@@ -392,6 +413,8 @@ int main(void)
     test_bad_engine(FAKE_JUNK, "has no valid form");
     test_bad_engine(FAKE_HUGE, "sends over");
     test_bad_engine(FAKE_FAILS, "out of ?[31m paper");
+    test_forbidden(&key);
+    test_unlock(&key);
     test_no_socket();
     test_closing_engine();
     test_unlock(&key);
