@@ -145,7 +145,7 @@ sizes() {
         [[ $(on $m sha256sum </dev/null /run/got/large.service/half | cut -d' ' -f1) == "$(on m1 sha256sum /run/half | cut -d' ' -f1)" ]]
         # systemd's own limit: 1 MiB for all credentials of a unit
         CREDENTIALS='large half' unit $m large.service
-        ! starts $m large.service >/dev/null 2>&1
+        not starts $m large.service
         [[ $(on $m systemctl show -P ExecMainStatus large.service) == 243 ]]
     done
 }
@@ -292,13 +292,13 @@ offline() {
     wait_for 10 gets m2 on-disk.service pw hunter2
     wait_for 10 on m2 test -s $STATE_FOLDER/offline
     [[ $(on m2 stat -c '%a %U' $STATE_FOLDER/offline) == '600 swarm-manager' ]]
-    ! on m2 grep -q hunter2 $STATE_FOLDER/offline
+    not on m2 grep -q hunter2 $STATE_FOLDER/offline
     on m2 sh -c 'printf "[Install]\nWantedBy=multi-user.target\n[Unit]\nWants=swarm-credentials.target\nAfter=swarm-credentials.target\n" >>/etc/systemd/system/on-disk.service; systemctl daemon-reload; systemctl enable on-disk.service'
     "$SANDBOX" cut m2
     "$SANDBOX" restart m2
     wait_for 20 loaded m2 on-disk.service pw hunter2
     on m2 systemctl reset-failed
-    ! starts m2 elsewhere.service >/dev/null 2>&1 # it waits for the managers, as long as it may
+    not starts m2 elsewhere.service # it waits for the managers, as long as it may
     [[ $(on m2 systemctl show -P Result elsewhere.service) == timeout ]]
     # who waits outlives the manager
     on m2 systemctl start --no-block elsewhere-patient.service

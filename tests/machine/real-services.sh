@@ -27,12 +27,12 @@ nginx() {
     on m1 swarmctl secret create tls.key /run/first.key
     on m1 swarmctl config create tls.crt /run/first.crt
     on m1 swarmctl service create web --unit nginx.service --secret tls.key --config tls.crt --on-update restart --constraint node.role==worker
-    ! on m2 systemctl start nginx || return # it has no drop-in yet
+    not on m2 systemctl start nginx # it has no drop-in yet
     on m1 swarmctl service enable web
     wait_for 10 on m2 systemctl restart nginx
     serves first
     [[ $(on m2 curl -sk https://127.0.0.1/) == hello ]]
-    ! on m2 grep -rl 'PRIVATE KEY' /etc/nginx || return
+    not on m2 grep -rl 'PRIVATE KEY' /etc/nginx
     on m1 swarmctl service update --on-update none web
     on m1 swarmctl config update tls.crt /run/second.crt
     on m1 swarmctl service update --on-update restart web
@@ -77,7 +77,7 @@ container() {
         systemd-run --unit box -p Delegate=yes systemd-nspawn --quiet --boot --directory=/run/box --bind-ro=/usr --bind=/run/swarm-manager \
             --register=no --keep-unit --private-users=no --console=passive --machine=box'
     wait_for 30 inside systemctl is-active multi-user.target
-    ! inside systemctl start app.service || return
+    not inside systemctl start app.service
     [[ $(inside systemctl show -P ExecMainStatus app.service) == 243 ]]
     on m2 test ! -e /run/box/root/got
     on m2 sh -c 'journalctl -u swarm-manager -o cat | grep "is not in the cgroup of app.service"'

@@ -34,7 +34,7 @@ saved_opens_nothing() {
     [[ $(unseal "$1" scan $STATE_FOLDER <"$TMP/$1.bundle" | tee /dev/stderr | json "d['opened']") == 0 ]] || return
     # shellcheck disable=SC2016 # expanded inside
     on "$1" sh -ec '
-        ! cryptsetup open --test-passphrase --key-file /dev/stdin /var/lib/swarm-manager/keyslots.luks
+        ! cryptsetup open --test-passphrase --key-file /dev/stdin /var/lib/swarm-manager/keyslots.luks || exit
         ! cryptsetup open --test-passphrase --volume-key-file /root/copied/kek /var/lib/swarm-manager/keyslots.luks' < <(printf '%s' "$2")
 }
 
