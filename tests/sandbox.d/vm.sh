@@ -8,7 +8,7 @@ VM_PACKAGES=(
     linux-image-cloud-amd64 initramfs-tools zstd cryptsetup-bin cryptsetup-initramfs
     libtss2-esys-3.0.2-0t64 libtss2-rc0t64 libtss2-mu-4.0.1-0t64 libtss2-tcti-device0t64 tang
 )
-VM_DISK_MIB=1024
+VM_DISK_MIB=768
 VM_ESP_MIB=64
 # What a boot does for hardware, updates and people that are not there: emulated, each costs seconds.
 VM_MASKED_UNITS=(
@@ -133,7 +133,7 @@ be_patient() {
 VM_ROOT_PARTUUID=5d1c9e9b-7b53-4b62-9d70-3a2a4a5c6e01
 VM_DISK_PASSPHRASE='a disk of its own'
 # In the tools' root: kind, folder of the images, MiB of the disk and of the EFI partition, id and passphrase of the encrypted partition, kernel
-# options. qemu-img makes a LUKS1 volume without the kernel's help, which not every host has; Debian's cryptsetup makes LUKS2 of it.
+# options. qemu-img knows LUKS1 only, but encrypts without the kernel's help, which not every host has.
 # shellcheck disable=SC2016 # expanded inside
 IMAGE_SCRIPT='
 kind=$1 images=$2 disk=$3 esp=$4 uuid=$5 passphrase=$6 options=$(echo $7) tree=/mnt/tree
@@ -146,7 +146,6 @@ truncate --size "${size}M" "$kind.root"
 mke2fs -q -t ext4 -L root -E root_owner=0:0 -d "$tree" "$kind.root"
 if [[ $kind == encrypted ]]; then
     qemu-img convert -f raw -O luks --object "secret,id=passphrase,data=$passphrase" -o key-secret=passphrase,iter-time=10 "$kind.root" "$kind.luks"
-    cryptsetup convert --batch-mode --type luks2 "$kind.luks"
     mv "$kind.luks" "$kind.root"
 fi
 truncate --size "${disk}M" "$kind.raw"
