@@ -208,7 +208,7 @@ static int file_only_key(int dir, const char *name, bool segment, uint32_t key_i
     int r;
 
     r = folder_read(dir, name, &data, &size);
-    if (r < 0)
+    if (r != 0)
         return r;
     if (segment) /* behind the end there can only be a write that is under way */
         r = segment_read(data, size, entry_only_key, &key_id, &end);

@@ -50,11 +50,11 @@ class Boots:
                 m.type(DISK_PASSPHRASE)
             m.wait('swarmctl info | grep -qx "Swarm: inactive"')
             m.run(f'{before}\n{AT_BOOT}\nsystemctl daemon-reload')
-            self.key = re.search(r'SWMKEY-1-[A-Za-z0-9+/_=-]+', m.run('swarmctl init --autolock'))[0]
-            m.run('printf s3cret | swarmctl secret create db-password -')
-            say(f'{self.name}: TPM: ' + m.run('systemd-creds has-tpm2', check=False).replace('\n', ' '))
+            self.key = re.search(r'SWMKEY-1-[A-Za-z0-9+/_=-]+', m.wait('swarmctl init --autolock'))[0]  # sealing has a limit, too
+            m.wait('printf s3cret | swarmctl secret create db-password -')
+            say(f'{self.name}: TPM: ' + m.run('systemd-analyze has-tpm2', check=False).replace('\n', ' '))
             for command in methods:
-                say(f'{self.name}: {command}: ' + m.run(command))
+                say(f'{self.name}: {command}: ' + m.wait(command))
             m.power_off()
 
 
