@@ -204,7 +204,7 @@ static int file_only_key(int dir, const char *name, bool segment, uint32_t key_i
     _cleanup_free_ unsigned char *data = NULL;
     struct segment_end end;
     uint32_t id;
-    size_t size;
+    size_t size = 0;
     int r;
 
     r = folder_read(dir, name, &data, &size);
