@@ -98,17 +98,17 @@ def tang():
     b = Boots('tang')
     server_disk = overlay(os.path.join(b.folder, 'server.qcow2'), os.path.join(IMAGES, 'plain.raw'))
     with b.boot('server', 't1', server_disk, None) as server:
-        server.run('systemctl start tangd.socket')
+        server.wait('systemctl start tangd.socket')
         b.make_swarm('plain.raw', methods=('swarmctl keyslot add tang --trust-first http://t1', 'swarmctl keyslot ls'))
         with b.boot('boot') as m:
             is_up(m)
             m.run('journalctl -b -u swarm-manager | grep -i unlocked')
             m.power_off()
-        server.run('systemctl stop tangd.socket')
+        server.wait('systemctl stop tangd.socket')
         with b.boot('boot-without-server') as m:
             m.expect(PROMPT)
             is_locked(m)
-            server.run('systemctl start tangd.socket')
+            server.wait('systemctl start tangd.socket')
             is_up(m)
             m.power_off()
 
