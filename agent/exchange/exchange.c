@@ -116,7 +116,7 @@ static int failure(char letter, const struct secret *text, struct error *e)
 int exchange_receive(int fd, struct secret *ret_body, struct error *e)
 {
     _cleanup_(secret_done) struct secret body = SECRET_NULL;
-    char head[HEAD];
+    char head[HEAD] = { 0 };
     int r = packet_receive(fd, head, &body);
 
     if (r == -EAGAIN)
@@ -156,7 +156,7 @@ int exchange_call(const char *path, char operation, const void *body, size_t siz
 int exchange_request(int fd, int timeout_ms, char *ret_operation, struct secret *ret_body)
 {
     _cleanup_(secret_done) struct secret body = SECRET_NULL;
-    char head[HEAD];
+    char head[HEAD] = { 0 };
     int r;
 
     do {

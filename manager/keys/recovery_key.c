@@ -34,7 +34,7 @@ int recovery_key_generate(struct secret *ret_text)
 
     if (r == 0)
         r = empty_text(&text);
-    if (r < 0)
+    if (r != 0)
         return r;
     for (size_t i = 0; i < key.size; i++) {
         text.data[place(2 * i)] = (unsigned char) modhex[key.data[i] >> 4];

@@ -6,6 +6,7 @@
 #include "exchange/exchange.h"
 #include "method/method.h"
 #include "method/method_json.h"
+#include "basic/analyzer.h"
 #include "basic/text.h"
 
 #define UNLOCK_HELPER "unlock.sock"
@@ -30,7 +31,7 @@ static int random_passphrase(struct secret *ret)
 
     if (r == 0)
         r = secret_new(length, &text);
-    if (r < 0)
+    if (r != 0)
         return r;
     (void) sodium_bin2base64((char *) text.data, length, key.data, key.size, sodium_base64_VARIANT_URLSAFE_NO_PADDING);
     secret_truncate(&text, length - 1);
@@ -81,7 +82,7 @@ static int seal(struct method_helpers h, const char *pin, struct method *ret, st
 
     if (r == 0)
         r = join(pin, &m.passphrase, &body);
-    if (r < 0)
+    if (r != 0)
         return error_set(e, r, "the request to the helper cannot be made: %s", strerror(-r));
     r = h.exchange(h.data, UNLOCK_HELPER, 'e', body.data, body.size, EXCHANGE_MS, &jwe, e);
     if (r == 0)
@@ -91,7 +92,7 @@ static int seal(struct method_helpers h, const char *pin, struct method *ret, st
     if (!same(&back, &m.passphrase))
         return error_set(e, -EKEYREJECTED, "the servers do not give back what was bound to them: nothing was changed");
     r = method_json_clevis_token(&jwe, &m.token);
-    if (r < 0)
+    if (r != 0)
         return error_set(e, r, "the helper's reply has no valid form");
     *ret = m;
     m = METHOD_NULL;
@@ -167,7 +168,7 @@ int method_tang(struct method_helpers h, const struct keyslot_options *options, 
         r = add_server(h, options, options->urls[i], &pin, e);
     if (r == 0)
         r = method_pin_text(&pin, options->threshold, &text);
-    return r < 0 ? r : seal(h, text, ret, e);
+    return r != 0 ? r : seal(h, text, ret, e);
 }
 
 int method_tpm2(struct method_helpers h, const char *pcrs, struct method *ret, struct error *e)
@@ -181,12 +182,14 @@ int method_tpm2(struct method_helpers h, const char *pcrs, struct method *ret, s
         r = h.exchange(h.data, TOKEN_HELPER, 'e', request, strlen(request), 2 * EXCHANGE_MS, &body, e);
     if (r == 0)
         r = split(&body, &m.token, &m.passphrase);
-    if (r < 0)
+    if (r != 0)
         return r;
     if (m.passphrase.size == 0)
         return error_set(e, -EPROTO, "the helper's reply has no valid form");
+    OWNER_UNSEEN_BEGIN
     *ret = m;
     m = METHOD_NULL;
+    OWNER_UNSEEN_END
     return 0;
 }
 
@@ -220,7 +223,7 @@ int method_rebind_tang(struct method_helpers h, const char *token, struct method
         r = h.exchange(h.data, UNLOCK_HELPER, 'c', jwe, strlen(jwe), EXCHANGE_MS, &body, e);
     if (r == 0)
         r = method_json_check(&body, &found, text, sizeof(text), &pin);
-    if (r < 0)
+    if (r != 0)
         return r;
     if (found == KEYSLOT_FAILED)
         return error_set(e, -EKEYREJECTED, "%s", text);

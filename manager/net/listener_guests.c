@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -92,6 +93,7 @@ static void let_in(struct guest *g, const struct listener_protocol *p, const str
     struct listener *l = g->listener;
     struct stream *s = g->stream;
 
+    assert(p); /* choose() took one of the listener's */
     stream_set_events(s, &nobody);
     p->accepted(l->config.data, s, peer);
     if (!s->events.received && !s->events.closed)

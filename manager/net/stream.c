@@ -110,7 +110,7 @@ int stream_connect(uv_loop_t *loop, struct identity *i, const char *address, con
 
     if (r == 0)
         r = stream_new(loop, i, events, &s);
-    if (r < 0)
+    if (r != 0)
         return r;
     r = set_target(s, address, protocol, node_id);
     if (r == 0)

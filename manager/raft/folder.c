@@ -204,11 +204,11 @@ static int file_only_key(int dir, const char *name, bool segment, uint32_t key_i
     _cleanup_free_ unsigned char *data = NULL;
     struct segment_end end;
     uint32_t id;
-    size_t size;
+    size_t size = 0;
     int r;
 
     r = folder_read(dir, name, &data, &size);
-    if (r < 0)
+    if (r != 0)
         return r;
     if (segment) /* behind the end there can only be a write that is under way */
         r = segment_read(data, size, entry_only_key, &key_id, &end);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "basic/analyzer.h"
 #include "basic/cleanup.h"
 #include "raft/replica_private.h"
 
@@ -160,8 +161,10 @@ int replica_propose(struct replica *r, const void *command, size_t size, replica
         request_free(q);
         return result;
     }
+    OWNER_UNSEEN_BEGIN
     q->counted = true;
     r->in_flight++;
+    OWNER_UNSEEN_END
     return 0;
 }
 

@@ -104,7 +104,7 @@ static void admit(struct admission *a, Pb__Node *node)
     if (r == 0)
         r = replica_propose(a->swarm->replica, encoded, size, on_admitted, a);
     erasing_free(encoded);
-    if (r < 0) {
+    if (r != 0) {
         answer_failure(a->answer, r == -ENOTCONN ? -EAGAIN : r);
         admission_free(a);
     }

@@ -33,7 +33,7 @@ int verb_backup(struct swarm *s, struct swarm_request *r)
 
     if (result == 0)
         result = step_active_cluster(s, &cluster, &r->error);
-    if (result < 0)
+    if (result != 0)
         return result;
     if (!cluster->autolock)
         return error_set(&r->error, -EOPNOTSUPP, "a backup is encrypted to the unlock key, and autolock is not turned on: turn it on with "

@@ -92,7 +92,7 @@ static int make_keys(struct swarm *s, struct founding *f, struct error *e)
         r = ca_issue(&f->ca_key, f->ca_certificate, &tls_key, s->file.node_id, CA_ROLE_MANAGER, s->file.swarm_id, now, &f->certificate, e);
     if (r == 0 && tls_key.size > sizeof(s->bundle->tls_key))
         r = -EMSGSIZE;
-    if (r < 0)
+    if (r != 0)
         return r;
     memcpy(s->bundle->tls_key, tls_key.data, tls_key.size);
     s->bundle->tls_key_size = (uint32_t) tls_key.size;

@@ -83,7 +83,7 @@ static int read_own(struct swarm *s, char **ret_pem, X509 **ret, struct error *e
 
     if (r == 0)
         r = tls_file_read_chain(s->files.tls, &key, &chain, e);
-    if (r < 0)
+    if (r != 0)
         return r;
     tls_file_keep_only(s->files.tls, &key);
     end = strstr(chain, PEM_END);

@@ -119,7 +119,7 @@ int verb_update_node(struct swarm *s, struct swarm_request *r)
     _cleanup_(node_freep) Pb__Node *node = NULL;
     int result = find_node(s, r, &node);
 
-    if (result < 0)
+    if (result != 0)
         return result;
     (void) strcpy(r->ret_id, node->meta->id);
     result = change(node, r);
@@ -135,7 +135,7 @@ int verb_remove_node(struct swarm *s, struct swarm_request *r)
     Pb__Command command = PB__COMMAND__INIT;
     int result = find_node(s, r, &node);
 
-    if (result < 0)
+    if (result != 0)
         return result;
     (void) strcpy(r->ret_id, node->meta->id);
     if (node->role == PB__ROLE__MANAGER)

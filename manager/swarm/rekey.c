@@ -21,7 +21,7 @@ int verb_rekey(struct swarm *s, struct swarm_request *r)
 
     if (result == 0)
         result = step_active_cluster(s, &cluster, &r->error);
-    if (result < 0)
+    if (result != 0)
         return result;
     if (cluster->rekey >= UINT32_MAX - 1)
         return error_set(&r->error, -EOVERFLOW, "new keys were made as often as can be counted");

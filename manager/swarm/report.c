@@ -127,7 +127,7 @@ static int put_usage(struct swarm *s, Pb__Usage *usage, struct peer_answer *answ
     if (r == 0)
         r = replica_propose(s->replica, encoded, size, on_put, reported);
     erasing_free(encoded);
-    if (r < 0)
+    if (r != 0)
         free(reported);
     return r == -ENOTCONN ? -EAGAIN : r;
 }

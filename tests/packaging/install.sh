@@ -81,9 +81,12 @@ units_verify() {
 }
 
 purges_without_a_question() {
+    local left
     run env DEBIAN_FRONTEND=noninteractive dpkg --purge swarm-agent swarm-manager swarmctl
     run test ! -e "$STATE_DIRECTORY"
-    [[ -z $(run sh -c 'find /etc/systemd /usr -name "*swarm*" ! -path "/usr/local/*"') ]]
+    # Docker has man pages of swarms of its own.
+    left=$(run sh -c 'find /etc/systemd /usr -name "*swarm*" ! -path "/usr/local/*" ! -name "docker-swarm*"')
+    [[ -z $left ]] || complain "left: $left"
 }
 
 upgrades() {

@@ -8,8 +8,21 @@ VM_PACKAGES=(
     linux-image-cloud-amd64 initramfs-tools zstd cryptsetup-bin cryptsetup-initramfs
     libtss2-esys-3.0.2-0t64 libtss2-rc0t64 libtss2-mu-4.0.1-0t64 libtss2-tcti-device0t64 tang
 )
-VM_DISK_MIB=1536
-VM_ESP_MIB=160
+VM_DISK_MIB=768
+VM_ESP_MIB=64
+# What a boot does for hardware, updates and people that are not there: emulated, each costs seconds.
+VM_MASKED_UNITS=(
+    apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer e2scrub_reap.service fstrim.timer
+    systemd-tmpfiles-clean.timer ldconfig.service systemd-hwdb-update.service systemd-journal-catalog-update.service systemd-update-done.service
+    systemd-firstboot.service systemd-machine-id-commit.service systemd-networkd-wait-online.service systemd-logind.service getty@tty1.service
+    getty-static.service systemd-binfmt.service proc-sys-fs-binfmt_misc.automount systemd-hibernate-clear.service systemd-pstore.service
+    dev-hugepages.mount sys-kernel-debug.mount sys-kernel-tracing.mount sys-fs-fuse-connections.mount
+    systemd-hostnamed.socket systemd-sysext.socket systemd-initctl.socket systemd-pcrlock.socket
+)
+# Emulated instructions and a busy host: what protects the kernel from its neighbours, tests itself or doubts its timers only costs time.
+VM_KERNEL_OPTIONS="quiet console=ttyS0 rw panic=-1 fsck.mode=skip no_timer_check tsc=reliable nowatchdog nokaslr mitigations=off init_on_alloc=0
+    audit=0 apparmor=0 lsm=capability cryptomgr.notests rcupdate.rcu_expedited=1
+    systemd.debug_shell=ttyS1 systemd.show_status=yes systemd.gpt_auto=no systemd.default_device_timeout_sec=900 systemd.default_timeout_start_sec=900"
 
 cmd_vm() {
     local revision
@@ -52,7 +65,7 @@ inner_fill_vm_root() {
     in_chroot "$root" apt-get clean
 }
 
-# Three disks: a plain one, one with Plymouth, and the one whose root file system is encrypted, which a virtual machine has to do itself.
+# Three disks: a plain one, one with Plymouth, and one whose root file system is encrypted.
 make_images() {
     local kind
     IMAGES=$CACHE/vm/$(basename "$PACKAGES_MADE")-$(basename "$VM_ROOT")
@@ -76,7 +89,8 @@ inner_image() {
     mkdir "$BUILD_ROOT/mnt/tree"
     mount --bind "$tree" "$BUILD_ROOT/mnt/tree"
     # shellcheck disable=SC2016 # expanded inside
-    in_chroot "$BUILD_ROOT" bash -euc "$IMAGE_SCRIPT" image "$kind" "$images" "$VM_DISK_MIB" "$VM_ESP_MIB"
+    in_chroot "$BUILD_ROOT" bash -euc "$IMAGE_SCRIPT" image "$kind" "$images" "$VM_DISK_MIB" "$VM_ESP_MIB" \
+        "$VM_ROOT_PARTUUID" "$VM_DISK_PASSPHRASE" "$VM_KERNEL_OPTIONS"
 }
 
 fill_image() {
@@ -84,59 +98,73 @@ fill_image() {
     lend_host_network_settings "$tree" "$mirror"
     mkdir "$tree/tmp/packages"
     cp "$packages"/first/*.deb "$tree/tmp/packages/"
-    if [[ $kind == encrypted ]]; then
-        echo "root UUID=$VM_LUKS_UUID none luks,initramfs" >"$tree/etc/crypttab"
-    fi
+    [[ $kind != encrypted ]] || echo "root PARTUUID=$VM_ROOT_PARTUUID none luks,initramfs" >"$tree/etc/crypttab"
     [[ $kind != plymouth ]] || more=(plymouth)
-    in_chroot "$tree" env DEBIAN_FRONTEND=noninteractive sh -ec 'apt-get update
+    make_a_small_initrd "$tree"
+    in_chroot "$tree" env DEBIAN_FRONTEND=noninteractive INITRD=No sh -ec 'apt-get update
         apt-get install --yes --no-install-recommends /tmp/packages/swarm-manager_*.deb /tmp/packages/swarm-agent_*.deb /tmp/packages/swarmctl_*.deb "$@"
         apt-get clean' sh "${more[@]}"
     rm -rf "$tree"/var/lib/apt/lists/* "$tree"/etc/{hostname,resolv.conf} "$tree/etc/apt/apt.conf.d/90host"
     printf '127.0.0.1 localhost\n10.213.1.1 v1\n10.213.1.2 t1\n' >"$tree/etc/hosts"
-    : >"$tree/etc/machine-id"
     in_chroot "$tree" passwd --quiet --delete root
     in_chroot "$tree" systemctl --quiet disable tangd.socket
     in_chroot "$tree" systemctl --quiet enable systemd-networkd.service
-    in_chroot "$tree" systemctl --quiet mask apt-daily.timer apt-daily-upgrade.timer systemd-networkd-wait-online.service e2scrub_reap.service
+    in_chroot "$tree" systemctl --quiet mask "${VM_MASKED_UNITS[@]}"
+    be_patient "$tree"
     in_chroot "$tree" update-initramfs -u
+    # Not a first boot, which would enable and update units.
+    in_chroot "$tree" systemd-machine-id-setup
+    touch "$tree/etc/.updated" "$tree/var/.updated"
 }
 
-VM_LUKS_UUID=5d1c9e9b-7b53-4b62-9d70-3a2a4a5c6e01
-# In the tools' root: kind, folder of the images, MiB of the disk and of the EFI partition.
+# The firmware reads and measures it, the kernel unpacks it: no drivers of machines that these are not.
+make_a_small_initrd() {
+    printf 'MODULES=list\nRESUME=none\n' >"$1/etc/initramfs-tools/conf.d/sandbox"
+    printf '%s\n' virtio_blk dm_crypt xts aesni_intel sha256_ssse3 algif_skcipher >>"$1/etc/initramfs-tools/modules"
+}
+
+# The manager has limits for real machines.
+be_patient() {
+    mkdir -p "$1"/etc/systemd/{journald.conf.d,system/swarm-manager.service.d}
+    printf '[Service]\nTimeoutStartSec=900\nWatchdogSec=900\n' >"$1/etc/systemd/system/swarm-manager.service.d/emulated.conf"
+    printf '[Journal]\nStorage=volatile\n' >"$1/etc/systemd/journald.conf.d/sandbox.conf"
+}
+
+VM_ROOT_PARTUUID=5d1c9e9b-7b53-4b62-9d70-3a2a4a5c6e01
+VM_DISK_PASSPHRASE='a disk of its own'
+# In the tools' root: kind, folder of the images, MiB of the disk and of the EFI partition, id and passphrase of the encrypted partition, kernel
+# options. qemu-img knows LUKS1 only, but encrypts without the kernel's help, which not every host has.
 # shellcheck disable=SC2016 # expanded inside
 IMAGE_SCRIPT='
-kind=$1 images=$2 disk=$3 esp=$4 tree=/mnt/tree
+kind=$1 images=$2 disk=$3 esp=$4 uuid=$5 passphrase=$6 options=$(echo $7) tree=/mnt/tree
 cd "$images"
 rm -f "$kind.raw" "$kind.root"
 root=LABEL=root size=$((disk - esp - 2))
 [[ $kind != encrypted ]] || root=/dev/mapper/root size=$((size - 32)) # the header has its place before it
+[[ $kind != plymouth ]] || options+=" splash"
 truncate --size "${size}M" "$kind.root"
-kernel=$(echo "$tree"/boot/vmlinuz-*) initrd=$(echo "$tree"/boot/initrd.img-*)
 mke2fs -q -t ext4 -L root -E root_owner=0:0 -d "$tree" "$kind.root"
+if [[ $kind == encrypted ]]; then
+    qemu-img convert -f raw -O luks --object "secret,id=passphrase,data=$passphrase" -o key-secret=passphrase,iter-time=10 "$kind.root" "$kind.luks"
+    mv "$kind.luks" "$kind.root"
+fi
 truncate --size "${disk}M" "$kind.raw"
 sfdisk --quiet "$kind.raw" <<TABLE
 label: gpt
 start=1MiB, size=${esp}MiB, type=C12A7328-F81F-11D2-BA4B-00A0C93EC93B
-start=$((esp + 1))MiB, size=$((disk - esp - 2))MiB, type=0FC63DAF-8483-4772-8E79-3D69D8477DE4
+start=$((esp + 1))MiB, size=$((disk - esp - 2))MiB, type=0FC63DAF-8483-4772-8E79-3D69D8477DE4, uuid=$uuid
 TABLE
 truncate --size "${esp}M" esp
 mkfs.vfat -F 32 -n ESP esp >/dev/null
 mmd -i esp ::/EFI ::/EFI/BOOT ::/loader ::/loader/entries
 mcopy -i esp "$tree/usr/lib/systemd/boot/efi/systemd-bootx64.efi" ::/EFI/BOOT/BOOTX64.EFI
-mcopy -i esp "$kernel" ::/vmlinuz
-mcopy -i esp "$initrd" ::/initrd.img
-# A host that is busy makes the kernel doubt its timers.
-splash=
-[[ $kind != plymouth ]] || splash=" splash"
+mcopy -i esp "$tree"/boot/vmlinuz-* ::/vmlinuz
+mcopy -i esp "$tree"/boot/initrd.img-* ::/initrd.img
 printf "timeout 0\n" | mcopy -i esp - ::/loader/loader.conf
-printf "title Debian\nlinux /vmlinuz\ninitrd /initrd.img\noptions root=$root rw console=ttyS0 systemd.debug_shell=ttyS1 no_timer_check panic=-1 systemd.default_device_timeout_sec=900 systemd.default_timeout_start_sec=900$splash\n" |
-    mcopy -i esp - ::/loader/entries/debian.conf
+printf "title Debian\nlinux /vmlinuz\ninitrd /initrd.img\noptions root=$root $options\n" | mcopy -i esp - ::/loader/entries/debian.conf
 dd if=esp of="$kind.raw" bs=1M seek=1 conv=notrunc,sparse status=none
-if [[ $kind != encrypted ]]; then
-    dd if="$kind.root" of="$kind.raw" bs=1M seek="$((esp + 1))" conv=notrunc,sparse status=none
-    rm "$kind.root"
-fi
-rm esp
+dd if="$kind.root" of="$kind.raw" bs=1M seek="$((esp + 1))" conv=notrunc,sparse status=none
+rm "$kind.root" esp
 '
 
 boot_vms() {
@@ -153,5 +181,6 @@ boot_vms() {
 inner_vms() {
     local vm=$2
     enter_build_root "$1" "$vm"
-    in_chroot "$BUILD_ROOT" env PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 python3 "$SOURCE/tests/vm/boots.py" "$3" "$vm/consoles" "${@:4}"
+    in_chroot "$BUILD_ROOT" env PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 DISK_PASSPHRASE="$VM_DISK_PASSPHRASE" \
+        python3 "$SOURCE/tests/vm/boots.py" "$3" "$vm/consoles" "${@:4}"
 }

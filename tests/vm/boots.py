@@ -16,8 +16,7 @@ IMAGES, CONSOLES, *CHOSEN = sys.argv[1:]
 WORK = os.path.join(os.path.dirname(CONSOLES), 'work')
 PROMPT = 'Please enter the unlock key of swarm node v1'
 DISK_PROMPT = 'Please unlock disk root'
-DISK_PASSPHRASE = 'a disk of its own'
-LUKS_UUID = '5d1c9e9b-7b53-4b62-9d70-3a2a4a5c6e01'
+DISK_PASSPHRASE = os.environ['DISK_PASSPHRASE']  # of the encrypted image
 # As swarm-manager.service(8) has it: the boot waits for the key, and the console is the prompt's.
 AT_BOOT = '''mkdir -p /etc/systemd/system/swarm-manager.service.d
 printf '[Unit]\\nBefore=systemd-user-sessions.service\\n' >/etc/systemd/system/swarm-manager.service.d/boot.conf'''
@@ -37,33 +36,25 @@ class Boots:
         self.disk = os.path.join(self.folder, 'disk.qcow2')
         self.tpm = os.path.join(self.folder, 'tpm')
 
-    def boot(self, step, name='v1', disk=None, tpm='own', more_disks=()):
+    def boot(self, step, name='v1', disk=None, tpm='own'):
         say(f'{self.name}: {step}')
         transcript = os.path.join(CONSOLES, f'{self.name}-{step}.txt')
-        return Machine(self.folder, name, disk or self.disk, self.tpm if tpm == 'own' else tpm, transcript, more_disks)
+        return Machine(self.folder, name, disk or self.disk, self.tpm if tpm == 'own' else tpm, transcript)
 
-    def make_swarm(self, image, before='', unlock_disk=False):
+    def make_swarm(self, image, before='', methods=(), disk_prompt=False):
         """A manager with autolock on this case's disk; self.key is its unlock key."""
-        if not os.path.exists(self.disk):
-            overlay(self.disk, os.path.join(IMAGES, image))
+        overlay(self.disk, os.path.join(IMAGES, image))
         with self.boot('setup') as m:
-            if unlock_disk:
+            if disk_prompt:
                 m.expect(DISK_PROMPT)
                 m.type(DISK_PASSPHRASE)
             m.wait('swarmctl info | grep -qx "Swarm: inactive"')
             m.run(f'{before}\n{AT_BOOT}\nsystemctl daemon-reload')
-            self.key = re.search(r'SWMKEY-1-[A-Za-z0-9+/_=-]+', m.run('swarmctl init --autolock'))[0]
-            m.run('printf s3cret | swarmctl secret create db-password -')
-            say(f'{self.name}: sealed by: ' + m.run('systemd-creds has-tpm2; true').replace('\n', ' '))
-            m.power_off()
-
-    def unlock_and(self, *commands):
-        """Boots, unlocks from the shell, and does that."""
-        with self.boot('setup-methods') as m:
-            m.wait('swarmctl info | grep -qx "Swarm: locked"')
-            m.run(f'printf "%s\\n" {self.key} >/run/key; swarmctl unlock </run/key; rm /run/key')
-            for command in commands:
-                m.run(command)
+            self.key = re.search(r'SWMKEY-1-[A-Za-z0-9+/_=-]+', m.wait('swarmctl init --autolock'))[0]  # sealing has a limit, too
+            m.wait('printf s3cret | swarmctl secret create db-password -')
+            say(f'{self.name}: TPM: ' + m.run('systemd-analyze has-tpm2', check=False).replace('\n', ' '))
+            for command in methods:
+                say(f'{self.name}: {command}: ' + m.wait(command))
             m.power_off()
 
 
@@ -83,7 +74,7 @@ def is_up(m):
     m.expect('v1 login: ')
     m.run('swarmctl info | grep -qx "Swarm: active"')
     m.run('swarmctl secret ls | grep -q db-password')
-    m.wait('systemctl is-system-running | grep -qx running || { systemctl --failed --no-legend; false; }', 60)
+    m.wait('systemctl is-system-running | grep -qx running || { systemctl --failed --no-legend; false; }')
     if m.run('ls /run/systemd/ask-password/ask.* 2>/dev/null; true'):
         raise Failure('a prompt is left')
 
@@ -105,20 +96,19 @@ def locked():
 def tang():
     """Tang on another machine: boots with nobody there."""
     b = Boots('tang')
-    b.make_swarm('plain.raw')
     server_disk = overlay(os.path.join(b.folder, 'server.qcow2'), os.path.join(IMAGES, 'plain.raw'))
     with b.boot('server', 't1', server_disk, None) as server:
-        server.run('systemctl start tangd.socket')
-        b.unlock_and('systemctl start swarm-agent', 'swarmctl keyslot add tang --trust-first http://t1', 'swarmctl keyslot ls')
+        server.wait('systemctl start tangd.socket')
+        b.make_swarm('plain.raw', methods=('swarmctl keyslot add tang --trust-first http://t1', 'swarmctl keyslot ls'))
         with b.boot('boot') as m:
             is_up(m)
             m.run('journalctl -b -u swarm-manager | grep -i unlocked')
             m.power_off()
-        server.run('systemctl stop tangd.socket')
+        server.wait('systemctl stop tangd.socket')
         with b.boot('boot-without-server') as m:
             m.expect(PROMPT)
             is_locked(m)
-            server.run('systemctl start tangd.socket')
+            server.wait('systemctl start tangd.socket')
             is_up(m)
             m.power_off()
 
@@ -126,8 +116,7 @@ def tang():
 def tpm2():
     """A TPM2's slot: boots with nobody there; with another TPM the prompt stands."""
     b = Boots('tpm2')
-    b.make_swarm('plain.raw', SEAL_BY_HOST_KEY)
-    b.unlock_and('systemctl start swarm-agent', 'swarmctl keyslot add tpm2', 'swarmctl keyslot ls')
+    b.make_swarm('plain.raw', SEAL_BY_HOST_KEY, ('swarmctl keyslot add tpm2', 'swarmctl keyslot ls'))
     with b.boot('boot') as m:
         is_up(m)
         m.power_off()
@@ -167,8 +156,7 @@ def plymouth():
 def encrypted():
     """The root disk is encrypted, too: two prompts, one after the other, and each takes its own secret only."""
     b = Boots('encrypted')
-    make_encrypted_disk(b)
-    b.make_swarm(None, unlock_disk=True)
+    b.make_swarm('encrypted.raw', disk_prompt=True)
     with b.boot('boot') as m:
         m.expect(DISK_PROMPT)
         m.type(b.key)
@@ -181,20 +169,6 @@ def encrypted():
         m.type(b.key)
         is_up(m)
         m.power_off()
-
-
-def make_encrypted_disk(b):
-    """A virtual machine fills the disk: not every host has dm-crypt."""
-    target = os.path.join(b.folder, 'encrypted.raw')
-    shutil.copyfile(os.path.join(IMAGES, 'encrypted.raw'), target)
-    maker = overlay(os.path.join(b.folder, 'maker.qcow2'), os.path.join(IMAGES, 'plain.raw'))
-    with b.boot('maker', disk=maker, tpm=None, more_disks=(target, os.path.join(IMAGES, 'encrypted.root'))) as m:
-        m.run(f'''printf "%s" "{DISK_PASSPHRASE}" >/run/passphrase
-cryptsetup luksFormat --batch-mode --uuid {LUKS_UUID} --pbkdf pbkdf2 --pbkdf-force-iterations 1000 --key-file /run/passphrase /dev/vdb2
-cryptsetup open --key-file /run/passphrase /dev/vdb2 root''')
-        m.run('dd if=/dev/vdc of=/dev/mapper/root bs=4M status=none; sync; cryptsetup close root', seconds=1800)
-        m.power_off()
-    overlay(b.disk, target)
 
 
 BOOTS = {'locked': locked, 'tang': tang, 'tpm2': tpm2, 'stolen-disk': stolen_disk, 'plymouth': plymouth, 'encrypted': encrypted}
