@@ -136,7 +136,7 @@ int bus_private_new(uv_loop_t *loop, struct swarm *swarm, const char *path, stru
         p = calloc(1, sizeof(*p));
         r = p ? uv_poll_init(loop, &p->poll, fd) : -ENOMEM;
     }
-    if (r < 0)
+    if (r != 0)
         return error_set(e, r, "the private socket %s cannot be used: %s", path, strerror(-r));
     (void) uv_timer_init(loop, &p->pause);
     p->poll.data = p->pause.data = p;

@@ -178,7 +178,7 @@ static void propose(struct swarm *s, const Pb__Service *service, const struct ro
         r = replica_propose(s->replica, encoded, size, on_set, step);
     erasing_free(encoded);
     s->duty_busy = r == 0;
-    if (r < 0)
+    if (r != 0)
         free(step);
 }
 

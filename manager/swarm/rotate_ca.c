@@ -47,7 +47,7 @@ int verb_rotate_ca(struct swarm *s, struct swarm_request *r)
 
     if (result == 0)
         result = step_active_cluster(s, &cluster, &r->error);
-    if (result < 0)
+    if (result != 0)
         return result;
     if (cluster->old_ca_certificate.len > 0)
         return error_set(&r->error, -EALREADY, "the last rotation of the CA is still under way: \"swarmctl node ls\" shows which nodes have no "
