@@ -43,8 +43,9 @@ def ask(machine, *argv, text="", timeout=60):
 
 
 def managers_now(machine):
-    listed = ask(machine, "swarmctl", "node", "ls", "--json").json()
-    return {node["Hostname"]: node for node in listed if node["Role"] == "manager"}
+    """Empty while the one that is asked knows no leader."""
+    answer = cluster.run(machine, "swarmctl", "node", "ls", "--json", timeout=60)
+    return {node["Hostname"]: node for node in answer.json() if node["Role"] == "manager"} if answer.code == 0 else {}
 
 
 def leader_of(machine):
@@ -157,6 +158,7 @@ def leader():
         gaps = []
         for _ in range(rounds):
             until("all managers are reachable", lambda: {n["ManagerStatus"] for n in managers_now("m1").values()} == {"leader", "reachable"})
+            until("there is a leader", lambda: leader_of("m1"))
             victim = leader_of("m1")
             gaps.append(failover.gap([m for m in MANAGERS if m != victim], lambda: cluster.sandbox(strike, victim)))
             cluster.sandbox(mend, victim)
