@@ -194,7 +194,7 @@ rotated_tang() {
     run systemctl start swarm-agent-docker-refresh.service # another day
     tang start
     wait_for 35 node_ls
-    asks_not
+    wait_for 5 asks_not
     run systemctl stop swarm-agent-docker
     wait_for 5 timer_rests
     run systemctl start swarm-agent-docker
