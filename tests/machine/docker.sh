@@ -289,7 +289,7 @@ may_not_connect() {
     is locked
     run chown root:docker /run/docker.sock
     wait_for 10 node_ls
-    has_entries 1 'Unlocked Docker Engine by keyslot'
+    wait_for 10 has_entries 1 'Unlocked Docker Engine by keyslot'
 }
 
 # The Engine is there and says nothing: as an agent finds it that starts then.
