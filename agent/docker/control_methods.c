@@ -71,7 +71,7 @@ static int ask_key(const char *socket, struct secret *ret, struct error *e)
         return error_set(e, r, "cannot ask Docker Engine: %s", strerror(-r));
     r = engine_info(engine, &info, e);
     if (r < 0)
-        return r == -ENOENT || r == -ECONNREFUSED || r == -EACCES ? -EHOSTUNREACH : r;
+        return r == -ENOENT || r == -ECONNREFUSED || r == -EACCES || r == -ESHUTDOWN ? -EHOSTUNREACH : r;
     if (info.state == ENGINE_LOCKED)
         return error_set(e, -ENOKEY, "Docker Engine is locked: use \"docker swarm unlock\" first");
     if (info.state != ENGINE_ACTIVE || !info.is_manager)

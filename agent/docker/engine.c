@@ -4,8 +4,10 @@
 #include <curl/curl.h>
 #include <errno.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "docker/engine_reply.h"
+#include "docker/stopped.h"
 
 #define CONNECT_MS 2000
 #define KEY_REPLY_MAX 4096
@@ -19,7 +21,7 @@ struct engine {
 struct reply {
     struct secret body;
     size_t size;
-    bool too_long;
+    bool too_long, is_stopped;
 };
 
 static void reply_done(struct reply *r)
@@ -57,6 +59,15 @@ static int on_progress(void *user, curl_off_t a _unused_, curl_off_t b _unused_,
     return engine->stop && *engine->stop;
 }
 
+/* libcurl connects anew by itself where a connection turns out to be dead. */
+static curl_socket_t open_unless_stopped(void *user, curlsocktype purpose _unused_, struct curl_sockaddr *a)
+{
+    struct reply *r = user;
+
+    r->is_stopped = docker_is_stopped();
+    return r->is_stopped ? CURL_SOCKET_BAD : socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
+}
+
 #define SET(option, value) (curl_easy_setopt(c, option, value) == CURLE_OK)
 
 static CURL *handle_new(const struct engine *engine)
@@ -66,7 +77,8 @@ static CURL *handle_new(const struct engine *engine)
     if (c && SET(CURLOPT_UNIX_SOCKET_PATH, engine->socket) && SET(CURLOPT_PROTOCOLS_STR, "http") && SET(CURLOPT_NOPROXY, "*") &&
         SET(CURLOPT_HTTP_VERSION, (long) CURL_HTTP_VERSION_1_1) && SET(CURLOPT_FOLLOWLOCATION, 0L) && SET(CURLOPT_NOSIGNAL, 1L) &&
         SET(CURLOPT_CONNECTTIMEOUT_MS, (long) CONNECT_MS) && SET(CURLOPT_NOPROGRESS, 0L) && SET(CURLOPT_XFERINFOFUNCTION, on_progress) &&
-        SET(CURLOPT_XFERINFODATA, engine) && SET(CURLOPT_WRITEFUNCTION, take_body))
+        SET(CURLOPT_XFERINFODATA, engine) && SET(CURLOPT_WRITEFUNCTION, take_body) &&
+        (strcmp(engine->socket, ENGINE_SOCKET) != 0 || SET(CURLOPT_OPENSOCKETFUNCTION, open_unless_stopped)))
         return c;
     curl_easy_cleanup(c);
     return NULL;
@@ -104,6 +116,8 @@ static int no_answer(const struct engine *engine, CURL *c, CURLcode code, const 
     long why = 0;
 
     (void) curl_easy_getinfo(c, CURLINFO_OS_ERRNO, &why);
+    if (reply->is_stopped)
+        return error_set(e, -ESHUTDOWN, "docker.service is stopped; start it with \"systemctl start docker\"");
     if (reply->too_long)
         return error_set(e, -EMSGSIZE, "what answers at %s sends over %zu bytes: is that Docker Engine's socket?", engine->socket,
                          reply->body.size);
@@ -137,7 +151,8 @@ static int perform(const struct engine *engine, CURL *c, const char *url, const 
             !SET(CURLOPT_POSTFIELDS, (char *) post->data))
             return -ENOMEM;
     }
-    if (!SET(CURLOPT_URL, url) || !SET(CURLOPT_TIMEOUT_MS, (long) timeout_ms) || !SET(CURLOPT_WRITEDATA, reply))
+    if (!SET(CURLOPT_URL, url) || !SET(CURLOPT_TIMEOUT_MS, (long) timeout_ms) || !SET(CURLOPT_WRITEDATA, reply) ||
+        !SET(CURLOPT_OPENSOCKETDATA, reply))
         return -ENOMEM;
     code = curl_easy_perform(c);
     if (code != CURLE_OK)

@@ -41,7 +41,7 @@ void engine_free(struct engine *engine);
 DEFINE_CLEANUP(struct engine *, engine_free)
 
 /* Errors: -ENOENT no socket, -EACCES may not connect, -ECONNREFUSED nobody listens, -ETIMEDOUT, -EMSGSIZE too long a reply, -EPROTO none of
- * the Engine's. */
+ * the Engine's, -ESHUTDOWN docker.service is stopped: to connect to ENGINE_SOCKET would start it. */
 int engine_info(struct engine *engine, struct engine_info *ret, struct error *e);
 
 /* The connection that the last engine_info left open, or -1. The Engine hangs up when it begins to stop. (A stream of its events would hold up its

@@ -87,7 +87,8 @@ static void end(struct watcher *w, int result, const char *how, const struct err
         vault_close(w->vault);
         return;
     }
-    watcher_trouble(w, e);
+    if (result != -ESHUTDOWN)
+        watcher_trouble(w, e);
     vault_close(w->vault);
     watcher_look_later(w);
 }
@@ -195,7 +196,8 @@ void unlock_follow(struct watcher *w)
         return;
     }
     if (r < 0) {
-        watcher_trouble(w, &e);
+        if (r != -ESHUTDOWN)
+            watcher_trouble(w, &e);
         watcher_look_later(w);
         return;
     }

@@ -9,7 +9,6 @@
 
 #include "ask/answer.h"
 #include "docker/say.h"
-#include "docker/stopped.h"
 #include "docker/watcher_private.h"
 
 #define FIRST_PAUSE_MS 250
@@ -105,16 +104,15 @@ static void found(struct watcher *w, const struct engine_info *info)
 }
 
 /* An Engine that was stopped stays so: it writes where it keeps its keys when it starts, which is seen. */
-static bool stands_still(struct watcher *w)
+static void stands_still(struct watcher *w)
 {
-    if (engine_connection(w->engine) >= 0 || strcmp(w->socket, ENGINE_SOCKET) != 0 || !docker_is_stopped())
-        return false;
     w->is_found = false;
     w->lost = NEVER;
+    w->connection = -1;
+    new_engine(w);
     question_end(w);
     (void) places_watch_keys(&w->places, ENGINE_ROOT); /* it may never have said where */
     watcher_look_later(w);
-    return true;
 }
 
 static void look(struct watcher *w)
@@ -125,12 +123,14 @@ static void look(struct watcher *w)
     int r = use_socket(w);
 
     w->again = NEVER;
-    if (r == 0 && stands_still(w))
-        return;
     if (r == 0)
         r = engine_info(w->engine, &info, &why);
     if (r == -ECANCELED)
         return;
+    if (r == -ESHUTDOWN) {
+        stands_still(w);
+        return;
+    }
     if (r < 0) {
         lost(w, began, &why);
         return;

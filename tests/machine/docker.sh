@@ -4,11 +4,12 @@
 # alone
 # seconds: 1800
 # shellcheck shell=bash
-# Docker Engine with autolock, unlocked with nobody there. KILLS=50 for as many kills of the agent around rotations.
+# Docker Engine with autolock, unlocked with nobody there. KILLS=50 for as many kills of the agent around rotations, STOPS=30 for as many stops of the Engine.
 # shellcheck source=/dev/null
 source "$SANDBOX_LIB"
 
 KILLS=${KILLS:-6}
+STOPS=${STOPS:-3}
 LOCK=/var/lib/swarm-agent/docker.luks
 QUESTION='enter the unlock key of Docker Engine on m1'
 KEYS=$(mktemp)
@@ -250,14 +251,18 @@ agent_killed() {
 }
 
 follows_docker() {
+    local i
     run systemctl kill --signal KILL docker
     wait_for 20 node_ls
     run systemctl is-active swarm-agent-docker
-    run systemctl stop docker.service
-    sleep 1.5
-    not run systemctl is-active docker # nothing has connected to its socket
-    run systemctl start docker
-    wait_for 30 node_ls
+    for ((i = 0; i < STOPS; i++)); do
+        sleep "0.$((RANDOM % 10))" # the agent may be asking the Engine
+        run systemctl stop docker.service
+        sleep 1.5
+        not run systemctl is-active docker # nothing has connected to its socket
+        run systemctl start docker
+        wait_for 30 node_ls
+    done
 }
 
 # In ms, in the next 10 s.
