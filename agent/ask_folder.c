@@ -47,7 +47,7 @@ int ask_folder_drain(struct ask_folder *f)
 
     while ((n = read(f->events, buffer, sizeof(buffer))) > 0)
         for (const char *p = buffer; p < buffer + n;) {
-            const struct inotify_event *event = (const struct inotify_event *) (const void *) p;
+            const struct inotify_event *event = (const void *) p;
 
             if (event->mask & (IN_DELETE_SELF | IN_MOVE_SELF | IN_UNMOUNT | IN_IGNORED))
                 return -ENOENT;

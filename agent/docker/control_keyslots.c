@@ -267,7 +267,7 @@ static int refresh(struct control *c, const struct keyslot_options *options, int
     struct keyslot slots[KEYSLOTS_MAX];
     int found = 0, n = vault_check_open(c->vault, e);
 
-    if (n == 0)
+    if (n >= 0)
         n = vault_list(c->vault, slots, reports, e);
     for (int i = 0; i < n; i++)
         if (slots[i].state == KEYSLOT_FOREIGN && (only < 0 || only == slots[i].slot))

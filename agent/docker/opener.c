@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "basic/file.h"
+#include "basic/text.h"
 #include "docker/say.h"
 #include "docker/vault_private.h"
 #include "exchange/exchange.h"
@@ -126,7 +127,7 @@ static void none_opened(struct opener *o)
         const struct open_failure *f = &o->reply.failures[i];
 
         if (o->said[f->slot][0] == '\0') {
-            (void) strcpy(o->said[f->slot], f->text);
+            text_copy(o->said[f->slot], sizeof(o->said[f->slot]), f->text);
             say_keyslot(f);
             vault_note(o->vault, f->slot, false, f->text);
         }

@@ -88,7 +88,7 @@ int stored_seal(const char *socket, const struct stored_keys *keys, const struct
         r = offline_seal(kek, pointers, keys->n, &sealed, &size);
     for (unsigned i = 0; i < keys->n; i++)
         secret_done(&records[i]);
-    return r < 0 ? r : join(socket, sealed, size, ret_blob);
+    return r != 0 ? r : join(socket, sealed, size, ret_blob);
 }
 
 /* As text that cannot be anything else than a key where it is put. */

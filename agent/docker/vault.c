@@ -186,7 +186,7 @@ int vault_open(struct vault *v, const struct secret *passphrase, struct error *e
 
     if (r == 0)
         r = keyslots_open(v->lock, passphrase, &kek, &slot, e);
-    if (r < 0)
+    if (r != 0)
         return r;
     r = stored_open(&v->blob, &kek, &keys);
     if (r < 0)

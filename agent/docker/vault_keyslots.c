@@ -71,7 +71,7 @@ int vault_token(struct vault *v, int slot, char **ret, struct error *e)
 int vault_add(struct vault *v, struct method *m, enum keyslot_stretch stretch, int replaces, struct keyslot *ret, struct error *e)
 {
     _cleanup_(vault_unlock) pthread_mutex_t *held _unused_ = vault_lock(v);
-    int slot, r = vault_require(v, true, e);
+    int slot = -1, r = vault_require(v, true, e);
 
     if (r == 0 && replaces >= 0)
         r = refresh_check_slot(v->lock, replaces, m->token, e);

@@ -131,7 +131,7 @@ static void look(struct watcher *w)
         stands_still(w);
         return;
     }
-    if (r < 0) {
+    if (r != 0) {
         lost(w, began, &why);
         return;
     }

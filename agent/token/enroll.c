@@ -173,7 +173,7 @@ int token_enroll(const struct enroll_request *request, struct secret *ret_reply,
     if (id < 0 || crypt_token_json_get(scratch.cd, id, &json) < 0)
         return error_set(e, -EKEYREJECTED, PROGRAM " has enrolled nothing: see its journal");
     r = prove(&scratch, json, strlen(json), id, slot, &token, &passphrase, e);
-    if (r < 0)
+    if (r != 0)
         return r;
     r = compose(&token, &passphrase, ret_reply);
     return r < 0 ? error_set(e, r, "no memory for the token") : 0;

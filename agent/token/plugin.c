@@ -70,7 +70,7 @@ int plugin_open(struct scratch *s, int id, const struct token *token, struct sec
     size_t size = 0;
     int r = plugin_load(token_type(token->kind), &p, e);
 
-    if (r < 0)
+    if (r != 0)
         return r;
     r = capture_begin(&capture);
     if (r < 0)

@@ -105,6 +105,8 @@ int refusal(const struct token *token, int code, const char *said, struct error 
     case -ENOPKG:
         return error_set(e, -EOPNOTSUPP, "the libraries for a %s are missing or too old: install %s", devices[token->kind],
                          libraries[token->kind]);
+    default:
+        break;
     }
     if (token->kind == TOKEN_TPM2)
         return tpm2_refusal(token, code, said, e);

@@ -204,7 +204,7 @@ int recover(const struct binding *b, int peer, struct secret *ret, struct error 
 
     if (r == 0)
         r = share_new(b, http, NULL, &root);
-    if (r < 0)
+    if (r != 0)
         return error_set(e, r, "no memory to ask the servers");
     r = start(root, e);
     if (r < 0)

@@ -3,14 +3,13 @@
 
 #include <stdarg.h>
 
-int error_set(struct error *e, int code, const char *format, ...)
+void error_write(struct error *e, const char *format, ...)
 {
     va_list ap;
 
     if (!e)
-        return code;
+        return;
     va_start(ap, format);
     (void) vsnprintf(e->text, sizeof(e->text), format, ap);
     va_end(ap);
-    return code;
 }

@@ -10,5 +10,13 @@ struct error {
     char text[ERROR_TEXT_MAX];
 };
 
-/* Fills e (which may be NULL; too long a text is cut) and returns code, a negative errno. */
-int error_set(struct error *e, int code, const char *format, ...) _printf_(3, 4);
+/* Fills e, which may be NULL; too long a text is cut. */
+void error_write(struct error *e, const char *format, ...) _printf_(2, 3);
+
+/* error_write, and as its value code, a negative errno: in each caller's sight, so that analyzers see that it fails. */
+#define error_set(e, code, ...)                  \
+    ({                                           \
+        const int error_code_ _unused_ = (code); \
+        error_write((e), __VA_ARGS__);           \
+        error_code_;                             \
+    })

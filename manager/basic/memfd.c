@@ -97,7 +97,7 @@ int memfd_read(int fd, size_t max, struct secret *ret)
         r = secret_new(size, &s);
     if (r == 0)
         r = fill(fd, s.data, size);
-    if (r < 0)
+    if (r != 0)
         return r;
     *ret = secret_take(&s);
     return 0;
@@ -111,5 +111,5 @@ int memfd_read_into(int fd, void *buffer, size_t max)
     r = measure(fd, max < INT_MAX ? max : INT_MAX, &size);
     if (r == 0)
         r = fill(fd, buffer, size);
-    return r < 0 ? r : (int) size;
+    return r != 0 ? r : (int) size;
 }

@@ -129,14 +129,10 @@ static void on_connection(uv_poll_t *poll, int status _unused_, int events _unus
 int bus_private_new(uv_loop_t *loop, struct swarm *swarm, const char *path, struct bus_private **ret, struct error *e)
 {
     _cleanup_close_ int fd = unix_listen(path);
-    _cleanup_free_ struct bus_private *p = NULL;
-    int r = fd < 0 ? fd : 0;
+    _cleanup_free_ struct bus_private *p = calloc(1, sizeof(*p));
+    int r = !p ? -ENOMEM : fd < 0 ? fd : uv_poll_init(loop, &p->poll, fd);
 
-    if (r == 0) {
-        p = calloc(1, sizeof(*p));
-        r = p ? uv_poll_init(loop, &p->poll, fd) : -ENOMEM;
-    }
-    if (r != 0)
+    if (r < 0)
         return error_set(e, r, "the private socket %s cannot be used: %s", path, strerror(-r));
     (void) uv_timer_init(loop, &p->pause);
     p->poll.data = p->pause.data = p;

@@ -66,7 +66,7 @@ static int read_data(sd_bus_message *m, Pb__Kind kind, struct error *e)
 static int create(struct swarm *s, sd_bus_message *m, struct error *e)
 {
     char *labels[2 * STORE_LABELS_MAX + 1];
-    const char *name;
+    const char *name = NULL;
     int r, size;
 
     r = swarm_check_active(s, e);
@@ -120,7 +120,7 @@ static void on_updated(void *data, int result, const char *id _unused_, const st
 static int update(struct swarm *s, sd_bus_message *m, struct update *u, struct error *e)
 {
     const Pb__Object *object;
-    const char *name;
+    const char *name = NULL;
     int r, size;
 
     r = swarm_check_active(s, e);
@@ -208,7 +208,7 @@ int method_inspect_object(struct swarm *s, sd_bus_message *m, const struct swarm
 {
     _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
     const Pb__Kind kind = kind_of(m);
-    const char *name;
+    const char *name = NULL;
     const Pb__Object *object;
     struct error e = { "" };
     int r;

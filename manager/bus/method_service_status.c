@@ -181,7 +181,7 @@ int method_inspect_service(struct swarm *s, sd_bus_message *m, const struct swar
     _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
     struct error e = { "" };
     const Pb__Service *service;
-    const char *name;
+    const char *name = NULL;
     int r;
 
     r = sd_bus_message_read(m, "s", &name);

@@ -68,7 +68,7 @@ int method_list_service_uses(struct swarm *s, sd_bus_message *m, const struct sw
     _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
     const Pb__Service *service;
     struct error e = { "" };
-    const char *name;
+    const char *name = NULL;
     int r;
 
     r = sd_bus_message_read(m, "s", &name);

@@ -65,7 +65,7 @@ static void on_done(void *data, int result, const char *id _unused_, const struc
 static int create(struct swarm *s, struct pending *p, struct error *e)
 {
     _cleanup_(service_edit_endp) Pb__Service *service = NULL;
-    const char *name;
+    const char *name = NULL;
     int r;
 
     r = swarm_check_active(s, e);

@@ -153,7 +153,7 @@ int method_inspect_node(struct swarm *s, sd_bus_message *m, const struct swarm_c
     _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
     struct error e = { "" };
     const Pb__Node *node;
-    const char *name;
+    const char *name = NULL;
     int r;
 
     r = sd_bus_message_read(m, "s", &name);

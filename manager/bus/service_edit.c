@@ -177,7 +177,7 @@ int service_edit_remove_constraint(const struct swarm *s _unused_, Pb__Service *
     int r;
 
     r = parse_constraint(text, &key, &differs, &value, e);
-    if (r < 0)
+    if (r != 0)
         return r;
     if (!find_constraint(service, key, differs, value, &at))
         return error_set(e, -ENOENT, "service %s has no constraint \"%.64s\"", service->name, text);

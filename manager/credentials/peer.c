@@ -22,8 +22,8 @@ static int send_more(int fd, const unsigned char *data, size_t size, size_t *sen
 
         if (n > 0)
             *sent += (size_t) n;
-        else if (errno != EINTR)
-            return errno == EWOULDBLOCK ? -EAGAIN : -errno;
+        else if (n == 0 || errno != EINTR)
+            return n == 0 ? -EPIPE : errno == EWOULDBLOCK ? -EAGAIN : -errno;
     }
     return 0;
 }

@@ -107,6 +107,16 @@ static int set_text(struct args *a, enum option option, const char *text, struct
     return STATUS_OK;
 }
 
+/* value may be NULL. */
+static int set_switch(struct args *a, enum option option, const char *value, struct error *e)
+{
+    a->is_set[option] = true;
+    a->on[option] = true;
+    if (value && parse_switch(value, &a->on[option]) < 0)
+        return error_set(e, STATUS_USAGE, "--%s is true or false, not \"%s\"", command_options[option].name, value);
+    return STATUS_OK;
+}
+
 static int set_option(struct args *a, enum option option, const char *value, struct error *e)
 {
     a->is_set[option] = true;
@@ -119,10 +129,7 @@ static int set_option(struct args *a, enum option option, const char *value, str
         return set_thumbprint(a, value, e);
     if (repeats(option))
         return set_text(a, option, value, e);
-    if (command_options[option].value)
-        a->value[option] = value;
-    else if (value && parse_switch(value, &a->on[option]) < 0)
-        return error_set(e, STATUS_USAGE, "--%s is true or false, not \"%s\"", command_options[option].name, value);
+    a->value[option] = value;
     return STATUS_OK;
 }
 
@@ -142,8 +149,10 @@ static int long_option(struct args *a, const char *arg, char **next, bool *ret_u
 
     if (option == OPTION_NONE)
         return unknown_option(a, arg, e);
-    if (!command_options[option].value || equals)
-        return set_option(a, option, equals ? equals + 1 : NULL, e);
+    if (!command_options[option].value)
+        return set_switch(a, option, equals ? equals + 1 : NULL, e);
+    if (equals)
+        return set_option(a, option, equals + 1, e);
     if (!*next)
         return error_set(e, STATUS_USAGE, "--%s needs a value: %s", command_options[option].name, command_options[option].value);
     *ret_used = true;
@@ -166,7 +175,7 @@ static int short_options(struct args *a, const char *arg, char **next, bool *ret
             *ret_used = p[1] == '\0';
             return set_option(a, option, value, e);
         }
-        r = set_option(a, option, NULL, e);
+        r = set_switch(a, option, NULL, e);
         if (r != STATUS_OK)
             return r;
     }

@@ -112,7 +112,7 @@ static int without_space(const struct secret *line, size_t n, struct secret *ret
 static int read_secret(const char *prompt, struct secret *ret)
 {
     _cleanup_(secret_done) struct secret line = SECRET_NULL;
-    size_t n;
+    size_t n = 0;
     int r = secret_new(LINE_MAX_BYTES + 1, &line);
 
     if (r == 0)

@@ -167,7 +167,7 @@ int backup_read(int fd, const struct secret *unlock_key, struct backup_header *r
     r = read_header(fd, bytes, &header, &sealed_size, e);
     if (r == 0)
         r = open_stream(unlock_key, &header, bytes, &s, e);
-    if (r < 0)
+    if (r != 0)
         return r;
     size = plain_size(sealed_size);
     if (size < 0)

@@ -75,7 +75,7 @@ int offline_seal(const struct secret *kek, const struct secret *const *records, 
 
     if (r == 0)
         r = derive(kek, &key);
-    if (r < 0)
+    if (r != 0)
         return r;
     bytes = malloc(size);
     if (!bytes)

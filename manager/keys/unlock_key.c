@@ -60,7 +60,7 @@ int unlock_key_parse(const void *text, size_t n, struct secret *ret_key)
     r = secret_new(DIGITS_LEN + 1, &digits);
     if (r == 0)
         r = secret_new(UNLOCK_KEY_SIZE + 1, &key);
-    if (r < 0)
+    if (r != 0)
         return r;
     memcpy(digits.data, p + PREFIX_LEN, DIGITS_LEN);
     digits.data[DIGITS_LEN] = 'A';

@@ -8,6 +8,7 @@ void guest_source(const struct sockaddr *address, unsigned char ret[static 16])
 {
     static const unsigned char mapped[12] = { [10] = 0xff, [11] = 0xff };
     const struct sockaddr_in6 *v6 = (const void *) address;
+    const struct sockaddr_in *v4 = (const void *) address;
 
     memset(ret, 0, 16);
     if (address->sa_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr))
@@ -16,7 +17,7 @@ void guest_source(const struct sockaddr *address, unsigned char ret[static 16])
         memcpy(ret, &v6->sin6_addr, 8); /* who has one address of a /64 has all of it */
     else {
         memcpy(ret, mapped, sizeof(mapped));
-        memcpy(ret + 12, &((const struct sockaddr_in *) (const void *) address)->sin_addr, 4);
+        memcpy(ret + 12, &v4->sin_addr, 4);
     }
 }
 

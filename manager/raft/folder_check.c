@@ -65,16 +65,13 @@ static int unreadable(const struct check *c, int r)
     }
 }
 
-static int check_meta(struct check *c, const struct folder_snapshot *s, struct bytes *ret, struct envelope *ret_envelope)
+static int check_meta_file(struct check *c, const struct folder_snapshot *s, struct bytes *ret, struct envelope *ret_envelope)
 {
-    char name[FOLDER_NAME_MAX + 8];
     size_t size;
     uint32_t crc;
     int r;
 
-    (void) snprintf(name, sizeof(name), "%s.meta", s->name);
-    c->reading = name;
-    r = folder_read(c->dir, name, &ret->data, &ret->size);
+    r = folder_read(c->dir, c->reading, &ret->data, &ret->size);
     if (r < 0)
         return unreadable(c, r);
     if (ret->size < META_HEAD_SIZE || get_u64(ret->data) != 1)
@@ -86,9 +83,20 @@ static int check_meta(struct check *c, const struct folder_snapshot *s, struct b
         return damaged(c, "it does not match its checksum");
     if (membership_check(ret->data + META_HEAD_SIZE, size) < 0)
         return damaged(c, "it holds no membership");
-    c->reading = s->name;
     *ret_envelope = (struct envelope) { s->index, s->term, get_u64(ret->data + 16), ret->data + META_HEAD_SIZE, size };
     return 0;
+}
+
+static int check_meta(struct check *c, const struct folder_snapshot *s, struct bytes *ret, struct envelope *ret_envelope)
+{
+    char name[FOLDER_NAME_MAX + 8];
+    int r;
+
+    (void) snprintf(name, sizeof(name), "%s.meta", s->name);
+    c->reading = name;
+    r = check_meta_file(c, s, ret, ret_envelope);
+    c->reading = s->name;
+    return r;
 }
 
 static int check_snapshot(struct check *c, bool open_it)
@@ -165,7 +173,7 @@ static int check_closed(struct check *c, const struct folder_segment *s)
     if (s->first != c->next || s->last < s->first)
         return damaged(c, "it does not follow the segment before it");
     r = read_segment(c, s, &file, &end);
-    if (r < 0)
+    if (r != 0)
         return r;
     if (end.defect)
         return damaged(c, end.defect);
@@ -193,7 +201,7 @@ static int check_open(struct check *c, const struct folder_segment *s)
     int r;
 
     r = read_segment(c, s, &file, &end);
-    if (r < 0)
+    if (r != 0)
         return r;
     if (c->cut_name && (end.entries > 0 || end.defect)) { /* written to only when all before it was complete */
         c->reading = c->cut_name;

@@ -98,7 +98,7 @@ int membership_write(int dir, const struct keyring *k, uint64_t index, uint64_t 
     int r;
 
     r = encode(id, address, &membership);
-    if (r < 0)
+    if (r != 0)
         return r;
     size = RECORD_HEADER_SIZE + membership.len;
     record = malloc(size);

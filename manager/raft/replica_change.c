@@ -89,14 +89,12 @@ static int change_begin(struct change *c)
         return 0;
     if (!c->address)
         rv = raft_remove(&r->raft, &c->request, c->id, on_changed);
-    else if (server && strcmp(server->address, c->address) != 0)
+    else if (server ? strcmp(server->address, c->address) != 0 : address_taken(r, c->address))
         return -EEXIST;
     else if (server && server->role == RAFT_VOTER)
         return 0;
     else if (server)
         rv = raft_assign(&r->raft, &c->request, c->id, RAFT_VOTER, on_changed);
-    else if (address_taken(r, c->address))
-        return -EEXIST;
     else if (r->raft.configuration.n >= REPLICA_MEMBERS_MAX)
         return -EMSGSIZE;
     else

@@ -194,9 +194,12 @@ static void recv_install(struct sealed_io *s, struct raft_message *m)
 }
 
 /* Two leaders of one term are of two swarms; libraft relies on there being none. */
-static bool leads_too(const struct raft *r, raft_term term)
+static bool leads_too(const struct raft *r, const struct raft_message *message)
 {
-    return r->state == RAFT_LEADER && r->current_term == term;
+    if (r->state != RAFT_LEADER)
+        return false;
+    return (message->type == RAFT_APPEND_ENTRIES && r->current_term == message->append_entries.term) ||
+           (message->type == RAFT_INSTALL_SNAPSHOT && r->current_term == message->install_snapshot.term);
 }
 
 void sealed_on_recv(struct raft_io *io, struct raft_message *message)
@@ -204,16 +207,14 @@ void sealed_on_recv(struct raft_io *io, struct raft_message *message)
     struct sealed_io *s = sealed_of_inner(io);
     const struct raft *r = s->outer.data;
 
-    if (s->failed || s->closing)
+    if (s->failed || s->closing || leads_too(r, message))
         message_drop(message);
-    else if (message->type == RAFT_APPEND_ENTRIES && !leads_too(r, message->append_entries.term))
+    else if (message->type == RAFT_APPEND_ENTRIES)
         recv_append(s, message);
-    else if (message->type == RAFT_INSTALL_SNAPSHOT && !leads_too(r, message->install_snapshot.term))
+    else if (message->type == RAFT_INSTALL_SNAPSHOT)
         recv_install(s, message);
-    else if (message->type != RAFT_APPEND_ENTRIES && message->type != RAFT_INSTALL_SNAPSHOT)
-        pass(s, message);
     else
-        message_drop(message);
+        pass(s, message);
 }
 
 void sealed_recv_resume(struct sealed_io *s)

@@ -54,7 +54,7 @@ Pb__Rollout *rollout_new(const Pb__Service *service, Pb__Kind kind, const Pb__Ob
 
     if (!new)
         return NULL;
-    pb__rollout__init(new);
+    *new = (Pb__Rollout) PB__ROLLOUT__INIT;
     new->number = number;
     new->since = now;
     new->held = calloc(n_old + 1, sizeof(*new->held));

@@ -55,10 +55,12 @@ static bool is_host_name(const char *host)
 
 static bool is_usable(const struct ifaddrs *i)
 {
+    const struct sockaddr_in6 *v6 = (const void *) i->ifa_addr;
+
     if (!i->ifa_addr || (i->ifa_flags & (IFF_UP | IFF_LOOPBACK)) != IFF_UP)
         return false;
     if (i->ifa_addr->sa_family == AF_INET6)
-        return !IN6_IS_ADDR_LINKLOCAL(&((const struct sockaddr_in6 *) (const void *) i->ifa_addr)->sin6_addr);
+        return !IN6_IS_ADDR_LINKLOCAL(&v6->sin6_addr);
     return i->ifa_addr->sa_family == AF_INET;
 }
 

@@ -137,7 +137,7 @@ int verb_prove_keyslot(struct swarm *s, struct swarm_request *r)
 
 int verb_insert_keyslot(struct swarm *s, struct swarm_request *r)
 {
-    int slot, result = require_lock(s, false, &r->error);
+    int slot = -1, result = require_lock(s, false, &r->error);
 
     if (result == 0 && r->slot >= 0)
         result = refresh_check_slot(s->files.keyslots, r->slot, r->token, &r->error);

@@ -126,7 +126,7 @@ int swarm_update_object(struct swarm *s, Pb__Kind kind, const char *id_or_name, 
         r = swarm_find_object(s, kind, id_or_name, &object, e);
     if (r == 0)
         r = check_data(kind, size, e);
-    if (r < 0)
+    if (r != 0)
         return r;
     update.kind = kind;
     update.id = object->meta->id;
@@ -149,7 +149,7 @@ int swarm_remove_object(struct swarm *s, Pb__Kind kind, const char *id_or_name, 
     r = swarm_check_active(s, e);
     if (r == 0)
         r = swarm_find_object(s, kind, id_or_name, &object, e);
-    if (r < 0)
+    if (r != 0)
         return r;
     if (store_service_granting(s->store, kind, object->meta->id))
         return error_in_use(s->store, kind, object->name, object->meta->id, e);

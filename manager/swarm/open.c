@@ -24,7 +24,7 @@ static int check_chain(const char *chain, int64_t now)
     if (r == 0)
         r = certificate_info(sk_X509_value(list, 0), &info);
     certificate_list_free(list);
-    return r < 0 ? r : now < info.not_after ? 0 : -ETIME;
+    return r != 0 ? r : now < info.not_after ? 0 : -ETIME;
 }
 
 /* Every manager has the CA's key: with it one whose certificate has ended while it was off, or does not fit its key, helps itself. */
@@ -103,7 +103,7 @@ int open_renew(struct swarm *s, struct error *e)
         r = issue_own(s, &key, cluster, &chain, e);
     if (r == 0)
         r = open_identity(s, e);
-    if (r < 0)
+    if (r != 0)
         return r;
     end = strstr(chain, PEM_END);
     r = bytes_replace(&node->certificate, chain, end ? (size_t) (end - chain) + strlen(PEM_END) : strlen(chain));

@@ -79,7 +79,7 @@ static void on_watched(void *data, int result, const Peer__Reply *reply, const c
         turn_be(s, FATE_REMOVED);
     else if (s->node.role != PB__ROLE__WORKER)
         return;
-    else if (result == 0 && reply->what_case == PEER__REPLY__WHAT_MANIFEST)
+    else if (result == 0 && reply && reply->what_case == PEER__REPLY__WHAT_MANIFEST)
         take_news(s, reply->manifest);
     else
         v->next_watch = uv_now(s->config.loop) + AGAIN_MS;

@@ -176,7 +176,7 @@ int swarm_remove_service(struct swarm *s, const char *id_or_name, swarm_done_cb 
     r = swarm_check_active(s, e);
     if (r == 0)
         r = swarm_find_service(s, id_or_name, &service, e);
-    if (r < 0)
+    if (r != 0)
         return r;
     remove.id = service->meta->id;
     command.what_case = PB__COMMAND__WHAT_REMOVE_SERVICE;
@@ -203,7 +203,7 @@ int swarm_retry_rollout(struct swarm *s, const char *id_or_name, swarm_done_cb c
     r = swarm_check_active(s, e);
     if (r == 0)
         r = swarm_find_service(s, id_or_name, &service, e);
-    if (r < 0)
+    if (r != 0)
         return r;
     if (!service->rollout || service->rollout->state != PB__ROLLOUT_STATE__STOPPED)
         return error_set(e, -EINVAL, "service %s has no rollout that was stopped", service->name);

@@ -81,7 +81,7 @@ static void on_standing(void *data, int result, const Peer__Reply *reply, const 
         turn_be(s, FATE_REMOVED);
         return;
     }
-    if (result < 0 || reply->what_case != PEER__REPLY__WHAT_STANDING)
+    if (result < 0 || !reply || reply->what_case != PEER__REPLY__WHAT_STANDING)
         return;
     served_contact(s);
     if (s->node.role == PB__ROLE__WORKER)

@@ -94,7 +94,7 @@ static int open_bundle(struct swarm *s, struct error *e)
 
 int unlock_keys(struct swarm *s, struct swarm_request *r)
 {
-    struct keyslot slot;
+    struct keyslot slot = { .slot = -1 };
     int result = slow_down(s);
 
     if (result == 0)
@@ -156,7 +156,7 @@ static int unlock_failed(struct swarm *s, struct swarm_request *r, bool opened, 
 int verb_unlock(struct swarm *s, struct swarm_request *r)
 {
     enum swarm_state state = step_get_state(s);
-    struct keyslot slot;
+    struct keyslot slot = { .slot = -1 };
     bool opened, waits;
     int result;
 

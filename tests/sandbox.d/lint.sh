@@ -43,11 +43,12 @@ analyze() {
     fi
 }
 
-# The project's programs without the tests: what those do to memory on purpose is nobody's business.
+# The project's programs without the tests: what those do to memory on purpose is nobody's business. gcc takes the standard descriptors that
+# dup2(2) makes for leaks.
 inner_gcc_analyzer() {
     enter_tools_root "$1" "$2"
     rm -rf "${2:?}"/*
-    in_chroot "$BUILD_ROOT" env CC=gcc CFLAGS='-fanalyzer -Werror -Wno-error=analyzer-too-complex' \
+    in_chroot "$BUILD_ROOT" env CC=gcc CFLAGS='-fanalyzer -Werror -Wno-error=analyzer-too-complex -Wno-analyzer-fd-leak' \
         meson setup --buildtype=debugoptimized -Dtests=false "$2" "$SOURCE"
     in_chroot "$BUILD_ROOT" ninja -k 0 -C "$2"
 }
