@@ -89,7 +89,7 @@ static int fill(int fd, unsigned char *data, size_t size)
 int memfd_read(int fd, size_t max, struct secret *ret)
 {
     _cleanup_(secret_done) struct secret s = SECRET_NULL;
-    size_t size;
+    size_t size = 0;
     int r;
 
     r = measure(fd, max, &size);
@@ -97,7 +97,7 @@ int memfd_read(int fd, size_t max, struct secret *ret)
         r = secret_new(size, &s);
     if (r == 0)
         r = fill(fd, s.data, size);
-    if (r != 0)
+    if (r < 0)
         return r;
     *ret = secret_take(&s);
     return 0;
@@ -105,11 +105,11 @@ int memfd_read(int fd, size_t max, struct secret *ret)
 
 int memfd_read_into(int fd, void *buffer, size_t max)
 {
-    size_t size;
+    size_t size = 0;
     int r;
 
     r = measure(fd, max < INT_MAX ? max : INT_MAX, &size);
     if (r == 0)
         r = fill(fd, buffer, size);
-    return r != 0 ? r : (int) size;
+    return r < 0 ? r : (int) size;
 }

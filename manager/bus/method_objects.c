@@ -208,7 +208,7 @@ int method_inspect_object(struct swarm *s, sd_bus_message *m, const struct swarm
 {
     _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
     const Pb__Kind kind = kind_of(m);
-    const char *name = NULL;
+    const char *name;
     const Pb__Object *object;
     struct error e = { "" };
     int r;
@@ -219,7 +219,7 @@ int method_inspect_object(struct swarm *s, sd_bus_message *m, const struct swarm
     r = swarm_check_active(s, &e);
     if (r == 0)
         r = swarm_find_object(s, kind, name, &object, &e);
-    if (r < 0)
+    if (r != 0)
         return bus_reply_error(m, r, &e);
     r = sd_bus_message_new_method_return(m, &reply);
     if (r >= 0)

@@ -181,7 +181,7 @@ int method_inspect_service(struct swarm *s, sd_bus_message *m, const struct swar
     _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
     struct error e = { "" };
     const Pb__Service *service;
-    const char *name = NULL;
+    const char *name;
     int r;
 
     r = sd_bus_message_read(m, "s", &name);
@@ -190,7 +190,7 @@ int method_inspect_service(struct swarm *s, sd_bus_message *m, const struct swar
     r = swarm_check_active(s, &e);
     if (r == 0)
         r = swarm_find_service(s, name, &service, &e);
-    if (r < 0)
+    if (r != 0)
         return bus_reply_error(m, r, &e);
     r = sd_bus_message_new_method_return(m, &reply);
     if (r >= 0)

@@ -153,7 +153,7 @@ int method_inspect_node(struct swarm *s, sd_bus_message *m, const struct swarm_c
     _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
     struct error e = { "" };
     const Pb__Node *node;
-    const char *name = NULL;
+    const char *name;
     int r;
 
     r = sd_bus_message_read(m, "s", &name);
@@ -162,7 +162,7 @@ int method_inspect_node(struct swarm *s, sd_bus_message *m, const struct swarm_c
     r = swarm_check_active(s, &e);
     if (r == 0)
         r = swarm_find_node(s, name, &node, &e);
-    if (r < 0)
+    if (r != 0)
         return bus_reply_error(m, r, &e);
     r = sd_bus_message_new_method_return(m, &reply);
     if (r >= 0)

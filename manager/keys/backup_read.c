@@ -159,7 +159,7 @@ int backup_read(int fd, const struct secret *unlock_key, struct backup_header *r
     _cleanup_(plain_done) struct plain plain = {};
     _cleanup_(backup_stream_done) backup_stream s;
     unsigned char bytes[HEADER_SIZE];
-    struct backup_header header;
+    struct backup_header header = {};
     size_t sealed_size;
     ssize_t size;
     int r;
@@ -167,7 +167,7 @@ int backup_read(int fd, const struct secret *unlock_key, struct backup_header *r
     r = read_header(fd, bytes, &header, &sealed_size, e);
     if (r == 0)
         r = open_stream(unlock_key, &header, bytes, &s, e);
-    if (r != 0)
+    if (r < 0)
         return r;
     size = plain_size(sealed_size);
     if (size < 0)

@@ -93,12 +93,12 @@ int membership_write(int dir, const struct keyring *k, uint64_t index, uint64_t 
 {
     const struct record_place place = { RECORD_ENTRY, RAFT_CHANGE, index, term };
     _cleanup_free_ unsigned char *record = NULL, *segment = NULL;
-    struct raft_buffer membership;
+    struct raft_buffer membership = { .len = 0 };
     size_t size;
     int r;
 
     r = encode(id, address, &membership);
-    if (r != 0)
+    if (r < 0)
         return r;
     size = RECORD_HEADER_SIZE + membership.len;
     record = malloc(size);

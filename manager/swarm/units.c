@@ -144,7 +144,7 @@ static void drop_ins_done(struct units *u, struct errand *errand, int result)
 {
     char text[ERROR_TEXT_MAX], failed[ERROR_TEXT_MAX];
 
-    if (result == 0 && units_json_drop_ins_reply(&errand->reply, text, failed) != 0)
+    if (result >= 0 && units_json_drop_ins_reply(&errand->reply, text, failed) != 0)
         result = error_set(&errand->error, -EPROTO, "the reply of swarm-units has no valid form: install all of the same release");
     if (result < 0) {
         retry_later(u);
