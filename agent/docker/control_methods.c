@@ -74,7 +74,9 @@ static int ask_key(const char *socket, struct secret *ret, struct error *e)
         return r == -ENOENT || r == -ECONNREFUSED || r == -EACCES || r == -ESHUTDOWN ? -EHOSTUNREACH : r;
     if (info.state == ENGINE_LOCKED)
         return error_set(e, -ENOKEY, "Docker Engine is locked: use \"docker swarm unlock\" first");
-    if (info.state != ENGINE_ACTIVE || !info.is_manager)
+    if (info.state == ENGINE_ACTIVE && !info.is_manager)
+        return error_set(e, -ESRCH, "Docker Engine at %s is a worker of its swarm, which has no unlock key: enroll its managers", socket);
+    if (info.state != ENGINE_ACTIVE)
         return error_set(e, -ESRCH, "Docker Engine at %s is no active swarm manager (it is %s)", socket, engine_state_to_string(info.state));
     r = engine_key(engine, ret, e);
     return r == -ENODATA ? -EOPNOTSUPP : r;
@@ -144,10 +146,9 @@ static int method_unlock(sd_bus_message *m, void *data, sd_bus_error *error _unu
 
     if (r >= 0)
         r = memfd_read(fd, SECRET_TEXT_MAX, &text);
-    if (r >= 0 && text.size == 0)
-        r = -EINVAL;
-    if (r == 0)
-        r = watcher_try(c->watcher, &text, &e);
+    if (r < 0 || text.size == 0)
+        return bus_reply_text(m, -EINVAL, "Unlock takes a key or a passphrase in a sealed memfd, of at most 1024 bytes");
+    r = watcher_try(c->watcher, &text, &e);
     return control_answer_nothing(m, r, &e);
 }
 

@@ -236,7 +236,7 @@ int lock_free_slot(struct lock *lock, struct error *e)
     for (int slot = KEYSLOTS_MAX - 1; lock_count_free(lock) > 0 && slot >= 0; slot--)
         if (is_free(lock, slot))
             return slot;
-    return error_set(e, -ENOSPC, "%s has no free keyslot: remove one that is not needed with \"swarmctl keyslot remove\"", lock->path);
+    return error_set(e, -ENOSPC, "%s has no free keyslot: remove one that is not needed with \"keyslot remove\"", lock->path);
 }
 
 int lock_change(const char *path, int (*change)(struct lock *lock, void *what, struct error *e), void *what, struct error *e)

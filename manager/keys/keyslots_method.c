@@ -87,7 +87,7 @@ static int add(struct lock *lock, void *data, struct error *e)
         return r;
     if (!m->replaces && lock_count_free(lock) < 2)
         return error_set(e, -ENOSPC, "%s has %d keyslots, and the last free one is kept for the next unlock key: remove one that is not needed "
-                                     "with \"swarmctl keyslot remove\"", lock->path, KEYSLOTS_MAX);
+                                     "with \"keyslot remove\"", lock->path, KEYSLOTS_MAX);
     r = lock_free_slot(lock, e);
     if (r < 0)
         return r;

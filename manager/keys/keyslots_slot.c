@@ -7,7 +7,7 @@
 
 static int no_such_slot(struct lock *lock, int slot, struct error *e)
 {
-    return error_set(e, -ENOENT, "%s has no keyslot %d: \"swarmctl keyslot ls\" shows those that it has", lock->path, slot);
+    return error_set(e, -ENOENT, "%s has no keyslot %d: \"keyslot ls\" shows those that it has", lock->path, slot);
 }
 
 struct removal {

@@ -3,91 +3,13 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "basic/file.h"
-#include "docker/watcher.h"
-#include "fake-engine.h"
-#include "keys/unlock_key.h"
+#include "fixture.h"
 #include "sealing.h"
-#include "test.h"
-
-#define PATIENCE_MS 300
-#define WAIT_MS 10000
-
-static char folder[] = "/tmp/test-docker-XXXXXX";
-static char state[64], questions[64], credentials[64], seal[64], engine_path[64];
-static struct watcher_config config = { questions, "/nonexistent", PATIENCE_MS };
-static struct vault vault;
-static struct watcher watcher;
-static volatile sig_atomic_t stopping;
-static int stop = -1;
-static pthread_t thread;
-static struct error e;
-
-static void sleep_ms(int ms)
-{
-    (void) nanosleep(&(struct timespec) { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L }, NULL);
-}
-
-#define WAIT_FOR(expr)                                                    \
-    do {                                                                  \
-        int _left = WAIT_MS;                                              \
-                                                                          \
-        while (!(expr) && (_left -= 20) > 0)                              \
-            sleep_ms(20);                                                 \
-        CHECK(expr);                                                      \
-    } while (0)
-
-static struct secret new_text(void)
-{
-    _cleanup_(secret_done) struct secret key = SECRET_NULL;
-    struct secret text;
-
-    CHECK_OK(unlock_key_generate(&key));
-    CHECK_OK(unlock_key_format(&key, &text));
-    return text;
-}
-
-static void set_engine_key(const struct secret *text)
-{
-    char key[UNLOCK_KEY_TEXT_LEN + 1] = "";
-
-    if (text)
-        memcpy(key, text->data, UNLOCK_KEY_TEXT_LEN);
-    fake_set_key(key);
-}
-
-static void *run(void *data _unused_)
-{
-    CHECK(watcher_run(&watcher, &e) == 0);
-    return NULL;
-}
-
-static void agent_start(void)
-{
-    sealing_unseal(state, credentials);
-    stopping = 0;
-    stop = eventfd(0, EFD_CLOEXEC);
-    CHECK_OK(vault_load(&vault, state, seal, &e));
-    CHECK_OK(watcher_open(&watcher, &config, &vault, stop, &stopping, &e));
-    CHECK(pthread_create(&thread, NULL, run, NULL) == 0);
-}
-
-static void agent_stop(void)
-{
-    stopping = 1;
-    CHECK(write(stop, &(uint64_t) { 1 }, 8) == 8);
-    CHECK(pthread_join(thread, NULL) == 0);
-    watcher_done(&watcher);
-    vault_done(&vault);
-    (void) close(stop);
-}
 
 /* The question that stands, its text into ret; the path of its socket. */
 static bool question(char *ret, char *ret_socket)
@@ -360,42 +282,14 @@ static void test_seal_fails(struct secret *key)
     WAIT_FOR(vault_count(&vault) == 2);
 }
 
-static void make_folders(void)
-{
-    char path[400];
-
-    CHECK(mkdtemp(folder));
-    (void) snprintf(state, sizeof(state), "%s/state", folder);
-    (void) snprintf(questions, sizeof(questions), "%s/ask", folder);
-    (void) snprintf(credentials, sizeof(credentials), "%s/credentials", folder);
-    (void) snprintf(seal, sizeof(seal), "%s/seal.sock", folder);
-    (void) snprintf(engine_path, sizeof(engine_path), "%s/engine.sock", folder);
-    (void) snprintf(fake.root, sizeof(fake.root), "%s/docker", folder);
-    CHECK(mkdir(state, 0700) == 0 && mkdir(questions, 0700) == 0 && mkdir(credentials, 0700) == 0 && mkdir(fake.root, 0700) == 0);
-    (void) snprintf(path, sizeof(path), "%s/creds", state);
-    CHECK(mkdir(path, 0700) == 0);
-    (void) snprintf(path, sizeof(path), "%s/swarm", fake.root);
-    CHECK(mkdir(path, 0700) == 0);
-    (void) strcat(path, "/certificates");
-    CHECK(mkdir(path, 0700) == 0);
-    CHECK(setenv("CREDENTIALS_DIRECTORY", credentials, 1) == 0);
-}
-
 int main(void)
 {
     _cleanup_(secret_done) struct secret key = SECRET_NULL;
-    char command[64];
 
     CHECK_OK(secret_init());
-    make_folders();
-    sealing_begin(seal);
     key = new_text();
-    set_engine_key(&key);
-    fake.is_manager = true;
-    fake_begin(engine_path);
-
-    sealing_unseal(state, credentials);
-    CHECK_OK(vault_load(&vault, state, seal, &e));
+    fixture_begin(&key);
+    fixture_load();
     CHECK(!vault_is_enrolled(&vault));
     CHECK_OK(vault_enroll(&vault, engine_path, &key, &e));
     CHECK(vault_enroll(&vault, engine_path, &key, &e) == -EEXIST);
@@ -425,6 +319,6 @@ int main(void)
     agent_start();
     CHECK(!vault_is_enrolled(&vault));
     agent_stop();
-    (void) snprintf(command, sizeof(command), "rm -rf %s", folder);
-    return system(command) == 0 ? 0 : 1;
+    fixture_end();
+    return 0;
 }
