@@ -138,7 +138,7 @@ static void test_one_free(void)
     begin();
     for (int i = 1; i < KEYSLOTS_MAX - 1; i++)
         CHECK(add("word", STRETCH_KEY, i % 2 ? TOKEN : NULL) == KEYSLOTS_MAX - i);
-    CHECK(refused(&kek, &method, STRETCH_KEY, TOKEN) == -ENOSPC && strstr(e.text, "swarmctl keyslot remove"));
+    CHECK(refused(&kek, &method, STRETCH_KEY, TOKEN) == -ENOSPC && strstr(e.text, "keyslot remove"));
     CHECK_TOLD(keyslots_add(LOCK, &kek, &next, 2, &e));
     CHECK(refused(&kek, &method, STRETCH_KEY, TOKEN) == -ENOSPC);
     CHECK(keyslots_add_method(LOCK, &kek, &method, STRETCH_KEY, TOKEN, true, &slot, &e) == -ENOSPC);
