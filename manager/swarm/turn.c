@@ -214,6 +214,8 @@ static void on_news(uv_timer_t *timer)
     watchers_changed(s->watchers, changed);
     if ((changed & STORE_CHANGED_CLUSTER) && !swarm_is_alone(s))
         activate_reconcile(s);
+    if ((changed & (STORE_CHANGED_CLUSTER | STORE_CHANGED_NODES)) && s->replica && replica_is_leader(s->replica))
+        duties_turn(s);
 }
 
 void turn_store_changed(struct swarm *s, unsigned changed)
