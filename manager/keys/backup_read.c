@@ -160,7 +160,7 @@ int backup_read(int fd, const struct secret *unlock_key, struct backup_header *r
     _cleanup_(backup_stream_done) backup_stream s;
     unsigned char bytes[HEADER_SIZE];
     struct backup_header header = {};
-    size_t sealed_size;
+    size_t sealed_size = 0;
     ssize_t size;
     int r;
 
