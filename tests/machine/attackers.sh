@@ -186,8 +186,7 @@ for quiet, quiet_cpu, attacked, cpu in rounds:
     print(f"{quiet:.0f} changes/s, attacked {attacked:.0f}: {shares[-1]:.0%}; the attackers take {takes[-1]:.0%} of a processor from the manager")
 share, take = statistics.median(shares), statistics.median(takes)
 print(f"attacked by 1,000 connections: {share:.0%} of the speed, {take:.0%} of a processor")
-# The 80 % to reach are for bench-swarm to print: three rounds of a few seconds differ by more than that.
-assert share >= 0.6 and take <= 0.5, "the swarm does not go on beside them"
+assert share >= 0.8, "slower than 80 %"
 END
     one_more 'without a finished handshake' 0
     is m1 active
