@@ -13,7 +13,7 @@ STOPS=${STOPS:-3}
 LOCK=/var/lib/swarm-agent/docker.luks
 QUESTION='enter the unlock key of Docker Engine on m1'
 KEYS=$(mktemp)
-trap 'rm -f "$KEYS"; ((CASES_FAILED == 0)) || exit 1' EXIT
+trap 'rm -f "$KEYS" "$KEYS.refused"; ((CASES_FAILED == 0)) || exit 1' EXIT
 
 state() { on "$1" docker info --format '{{.Swarm.LocalNodeState}}'; }
 is() { [[ $(state m1) == "$1" ]]; }
@@ -250,6 +250,11 @@ agent_killed() {
     done
 }
 
+refuses_to_start_it() {
+    not run swarmctl docker enroll 2>"$KEYS.refused"
+    grep 'docker.service is stopped; start it with "systemctl start docker"' "$KEYS.refused"
+}
+
 follows_docker() {
     local i
     run systemctl kill --signal KILL docker
@@ -258,6 +263,7 @@ follows_docker() {
     for ((i = 0; i < STOPS; i++)); do
         sleep "0.$((RANDOM % 10))" # the agent may be asking the Engine
         run systemctl stop docker.service
+        refuses_to_start_it
         sleep 1.5
         not run systemctl is-active docker # nothing has connected to its socket
         run systemctl start docker
