@@ -12,7 +12,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/swarm.d/lib.sh"
 HERE=$(dirname "${BASH_SOURCE[0]}")/swarm.d
 UNSEAL=$(<"$HERE/unseal.py")
 REFUSED=52bd343d5e3d4141928bc2812b01c592
-ROUNDS=3
+ROUNDS=5
 ROUND_SECONDS=2
 
 unseal() { on "$1" python3 -c "$UNSEAL" "${@:2}"; }
