@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash disable=SC2034,SC2153 # the parts share variables
-# Building the project inside the Debian root, in one of several flavours.
+# Building the project inside the Debian root, in one of several flavours: plain is what the machines run, in the others the unit tests do.
 
-FLAVOURS=(plain asan)
+FLAVOURS=(plain coverage asan)
 
 cmd_build() {
     local flavour
@@ -38,10 +38,11 @@ show_warnings() {
 }
 
 flavour_options() {
-    local common=(--prefix=/usr --sysconfdir=/etc --localstatedir=/var --buildtype=debugoptimized)
+    local common=(--prefix=/usr --sysconfdir=/etc --localstatedir=/var)
     case $1 in
-        plain) echo "${common[*]} -Dinstall-tests=true" ;;
-        asan) echo "${common[*]} -Db_sanitize=address,undefined -Db_lundef=false" ;;
+        plain) echo "${common[*]} --buildtype=debugoptimized -Dtests=false -Dinstall-tests=true" ;;
+        coverage) echo "${common[*]} --buildtype=debug -Db_coverage=true -Dc_args=-include$SOURCE/tests/coverage.h" ;;
+        asan) echo "${common[*]} --buildtype=debugoptimized -Db_sanitize=address,undefined -Db_lundef=false" ;;
     esac
 }
 
@@ -53,20 +54,6 @@ inner_compile() {
         in_chroot "$BUILD_ROOT" env CC=gcc meson setup "${options[@]}" "$directory" "$SOURCE"
     fi
     in_chroot "$BUILD_ROOT" ninja -C "$directory"
-}
-
-# What clang warns of; it makes nothing.
-check_with_clang() {
-    step "reading it with clang" build-clang isolated check_with_clang "$CACHE/build-plain" "$ROOT" || return
-    show_warnings "$LOGS/build-clang.log"
-    ! grep -q '[0-9]: warning: ' "$LOGS/build-clang.log"
-}
-
-# shellcheck disable=SC2016 # expanded inside
-inner_check_with_clang() {
-    enter_build_root "$2" "$1"
-    in_chroot "$BUILD_ROOT" sh -c 'cd "$0" && ninja -t commands |
-        sed -En "s/^(ccache )?gcc (.*) -MD -MQ .* -c /clang -fsyntax-only \2 /p" | xargs -d "\n" -n 1 -P "$(nproc)" sh -ec' "$1"
 }
 
 # enter_build_root ROOT DIRECTORY: a throw-away view of the root that sees the sources (read-only) and one build directory,
@@ -156,6 +143,7 @@ inner_unit_tests() {
     # Sanitizers make tests a few times slower.
     local patience=2
     [[ $flavour == asan ]] && patience=4
+    [[ $flavour != coverage ]] || find "$directory" -name '*.gcda' -delete
     # Only the loopback device: a test that needs more is not a unit test.
     # One more than there are processors, since many of them wait.
     # shellcheck disable=SC2016 # expanded inside

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash disable=SC2034,SC2153 # the parts share variables
-# All tests: meson's in two flavours, then the machine tests, each file on fresh machines.
+# All tests: meson's in two flavours, with the analyzers in the pauses of their processors, then the machine tests, each file on fresh machines.
 #
 # A machine test is tests/machine/*.sh or *.py. It runs on the host, says `# machines: N` and `# tang: N` in its first lines
 # (1 and 0 if not), `# alone` if no other test may run meanwhile, and prints one line for each case: `ok NAME`, `not ok NAME: reason` or `skip NAME: reason`.
@@ -14,13 +14,13 @@ cmd_test() {
     PASSED=0 FAILED=0 SKIPPED=0
     prepare_host
     prepare_root
-    if build_flavour plain; then
+    if build_flavour plain && build_flavour coverage; then
         install_plain || fail "cannot install the build"
         while IFS= read -r line; do
             count "$line"
         done < <(all_tests "$pattern")
     else
-        count "not ok build:plain: does not build"
+        count "not ok build: see above"
     fi
     print_totals
 }
@@ -58,13 +58,25 @@ in_one_piece() {
 }
 
 all_tests() {
+    local analysis=
     in_one_piece hygiene_tests "$1"
-    in_one_piece unit_tests plain "$1"
+    if [[ ! $1 ]]; then
+        idle in_one_piece analyze_all &
+        analysis=$!
+    fi
+    in_one_piece unit_tests coverage "$1"
+    [[ $1 ]] || in_one_piece coverage_figure
     if has_unit_tests "$1"; then
         in_one_piece asan_tests "$1"
     fi
-    [[ $1 ]] || in_one_piece clang_test
+    [[ ! $analysis ]] || wait "$analysis"
     machine_tests "$1"
+}
+
+# idle COMMAND…: in a process of its own, with what others leave of the processors.
+idle() {
+    chrt --idle --pid 0 "$BASHPID"
+    "$@"
 }
 
 machine_tests() {
@@ -102,12 +114,8 @@ asan_tests() {
     fi
 }
 
-clang_test() {
-    check_with_clang && say "ok build:clang" || say "not ok build:clang: see above"
-}
-
 has_unit_tests() {
-    [[ $("$PYTHON" "$PARTS/unit_tests.py" list "$CACHE/build-plain" "$1" asan) ]]
+    [[ $("$PYTHON" "$PARTS/unit_tests.py" list "$CACHE/build-coverage" "$1" asan) ]]
 }
 
 unit_tests() {

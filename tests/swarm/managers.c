@@ -292,7 +292,7 @@ void managers_begin(void)
         (void) snprintf(n->address, sizeof(n->address), "127.0.0.1:%d", port + i);
         CHECK_OK(path_join(n->state, root, n->hostname));
         CHECK_OK(mkdir(n->state, 0700));
-        (void) snprintf(n->runtime, sizeof(n->runtime), "%s/run-%s", root, n->hostname);
+        (void) snprintf(n->runtime, sizeof(n->runtime), "%s/run-m%d", root, i + 1);
         CHECK_OK(mkdir(n->runtime, 0700));
     }
 }
