@@ -19,12 +19,13 @@ cmd_build() {
 }
 
 build_flavour() {
-    local flavour=$1 directory=$CACHE/build-$1
+    local flavour=$1 directory=$CACHE/build-$1 made_from
     [[ -e $SOURCE/meson.build ]] || fail "no meson.build in $SOURCE"
-    # A build directory holds paths of its sources and of the root it was set up in.
-    [[ $(cat "$directory/.made-from" 2>/dev/null) == "$SOURCE $ROOT" && -e $directory/build.ninja ]] || rm -rf "$directory"
+    # A build directory holds its options, and paths of its sources and of the root it was set up in.
+    made_from="$SOURCE $ROOT $(flavour_options "$flavour")"
+    [[ $(cat "$directory/.made-from" 2>/dev/null) == "$made_from" && -e $directory/build.ninja ]] || rm -rf "$directory"
     mkdir -p "$directory"
-    echo "$SOURCE $ROOT" >"$directory/.made-from"
+    echo "$made_from" >"$directory/.made-from"
     step "building ($flavour)" "build-$flavour" isolated compile "$flavour" "$directory" "$ROOT" || return
     show_warnings "$LOGS/build-$flavour.log"
 }
