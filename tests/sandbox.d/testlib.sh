@@ -18,11 +18,20 @@
 #                                     or 124 if a prompt did not come within TYPE_SECONDS (30)
 
 TESTLIB=${SANDBOX:?must be the path of tests/sandbox}.d
+: "${INSTANCE:?must be the name of the sandbox}"
+# shellcheck source=tests/sandbox.d/enter.sh
+source "$TESTLIB/enter.sh"
+find_cgroup_mount
 CASES_FAILED=0
 trap '((CASES_FAILED == 0)) || exit 1' EXIT
 
 on() {
-    "$SANDBOX" run "$@"
+    local PROCESS
+    if has_systemd "$1"; then
+        (enter "$PROCESS" "${@:2}")
+    else
+        "$SANDBOX" run "$@" # waits for one that boots, and says what is wrong
+    fi
 }
 
 run() {
@@ -105,14 +114,14 @@ expect_text() {
 }
 
 wait_for() {
-    local deadline=$((SECONDS + $1)) output
+    local start=$SECONDS deadline=$((SECONDS + $1)) output
     shift
     until output=$("$@" 2>&1); do
         if ((SECONDS >= deadline)); then
             printf '%s\n' "$output"
             complain "still failing: $*" || return
         fi
-        sleep 0.1
+        sleep "$((SECONDS - start < 3 ? 1 : 3))e-1"
     done
 }
 

@@ -30,7 +30,19 @@ value = eval(sys.argv[1])
 print(*(value if isinstance(value, (list, set, tuple)) else [] if value is None else [value]))' "$1"
 }
 
-info() { on "$1" swarmctl info --json | json "d.get('$2', '')"; }
+# What is asked for all the time is found without starting python: a simple member in a document of swarmctl's form, words as json has them.
+info() {
+    local text
+    text=$(on "$1" swarmctl info --json) || return
+    if [[ $text =~ $'\n'\ +\"$2\":\ (\"([^\"\\]*)\"|true|false|[0-9]+),?$'\n' ]]; then
+        case ${BASH_REMATCH[1]} in
+            \"*) echo "${BASH_REMATCH[2]}" ;;
+            *) echo "${BASH_REMATCH[1]^}" ;;
+        esac
+    else
+        json "d.get('$2', '')" <<<"$text"
+    fi
+}
 state() { info "$1" State; }
 
 is() {
@@ -40,7 +52,25 @@ is() {
 }
 
 # node ASKED NAME MEMBER: what a manager says of a node; of several of that name the newest. Words as in the JSON: ready, leader, …
-node() { on "$1" swarmctl node ls --json | json "max((n for n in d if n['Hostname'] == '$2'), key=lambda n: n['CreatedAt'], default={}).get('$3')"; }
+node() {
+    on "$1" swarmctl node ls --json | awk -v name="$2" -v member="$3" '
+        BEGIN { words["true"] = "True"; words["false"] = "False" }
+        match($0, /^        "[A-Za-z]+": /) {
+            value = substr($0, RLENGTH + 1)
+            sub(/,$/, "", value)
+            if (value in words) value = words[value]
+            gsub(/^"|"$/, "", value)
+            of_node[substr($0, 10, RLENGTH - 12)] = value
+        }
+        /^    }/ {
+            if (of_node["Hostname"] == name && of_node["CreatedAt"] >= newest) {
+                newest = of_node["CreatedAt"]
+                found = of_node[member]
+            }
+            delete of_node
+        }
+        END { if (found != "") print found }'
+}
 node_is() { [[ $(node "$1" "$2" "$3") == "$4" ]] || { echo "$2's $3 is '$(node "$1" "$2" "$3")' to $1, not $4"; return 1; }; }
 node_id() { node "$1" "$2" ID; }
 leader() { on "$1" swarmctl node ls --json | json "next(n['Hostname'] for n in d if n['ManagerStatus'] == 'leader')"; }
