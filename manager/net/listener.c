@@ -66,17 +66,26 @@ static bool is_of_one_connection(int error)
     return false;
 }
 
-static void receive(struct listener *l, int fd, const struct sockaddr *address)
+static void hang_up(struct listener *l, int fd, const struct sockaddr *address, const char *why)
 {
     char numeric[ADDRESS_NUMERIC_MAX];
 
-    if (l->n_guests < LISTENER_STREAMS_MAX) {
-        (void) guest_new(l, fd, address);
-        return;
-    }
     (void) close(fd);
     address_format(address, numeric);
-    listener_refused(l, numeric, "too many connections");
+    listener_refused(l, numeric, why);
+}
+
+static void receive(struct listener *l, int fd, const struct sockaddr *address)
+{
+    unsigned char source[16];
+
+    guest_source(address, source);
+    if (l->n_guests >= LISTENER_STREAMS_MAX)
+        hang_up(l, fd, address, "too many connections");
+    else if (!limits_allow(l, source))
+        hang_up(l, fd, address, "too many new connections from its address");
+    else
+        (void) guest_new(l, fd, address, source);
 }
 
 static void on_poll(uv_poll_t *poll, _unused_ int status, _unused_ int events)
@@ -133,7 +142,7 @@ static int bind_address(const char *address, int *ret, struct error *e)
 /* The names are the caller's no longer than the call. */
 static int copy_config(struct listener *l, const struct listener_config *config)
 {
-    if (config->n_protocols == 0 || config->n_protocols > LISTENER_PROTOCOLS_MAX || config->identity->pinned)
+    if (config->n_protocols == 0 || config->n_protocols > LISTENER_PROTOCOLS_MAX || config->identity->pinned || config->handshakes_per_second > 1000)
         return -EINVAL;
     l->config = *config;
     l->config.address = NULL;

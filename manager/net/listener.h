@@ -14,6 +14,10 @@
  * shut out by others that only hold connections. An IPv6 source is its /64. */
 #define LISTENER_HANDSHAKES_MAX 128
 #define LISTENER_PER_ADDRESS_MAX 64
+/* Handshakes that one source may begin when it did nothing for a while; then so many per second as the configuration says. One too many is
+ * closed at once: a handshake costs the manager more than whoever asks for it. So many sources are remembered. */
+#define LISTENER_BURST 128
+#define LISTENER_SOURCES_MAX 64
 /* All connections: one too many is closed at once. */
 #define LISTENER_STREAMS_MAX 1024
 /* Of them accepted ones of peers without certificate, whose oldest goes; each is closed when this time has passed. */
@@ -39,6 +43,7 @@ struct listener_config {
     struct identity *identity; /* not a pinned one */
     const struct listener_protocol *protocols; /* copied, with the names */
     size_t n_protocols;
+    unsigned handshakes_per_second; /* of one source; 1 to 1000, or 0: any number */
     /* Whether this peer may come in by that protocol; before accepted, once. With a certificate it is asked within the handshake, when the
      * certificate has been verified and that the peer has its key not yet, so that a refused peer is told by a TLS alert, which it sees as
      * -EKEYREJECTED; it must only answer. NULL: all may. */

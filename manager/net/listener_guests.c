@@ -120,7 +120,7 @@ static void on_ready(void *data, const struct net_peer *peer, const char *protoc
     let_in(g, find_protocol(l, protocol, strlen(protocol)), peer);
 }
 
-int guest_new(struct listener *l, int fd, const struct sockaddr *address)
+int guest_new(struct listener *l, int fd, const struct sockaddr *address, const unsigned char source[static 16])
 {
     struct guest *g = calloc(1, sizeof(*g));
     const struct stream_events events = { .data = g, .ready = on_ready, .closed = on_closed };
@@ -132,7 +132,7 @@ int guest_new(struct listener *l, int fd, const struct sockaddr *address)
         return -ENOMEM;
     }
     g->listener = l;
-    guest_source(address, g->source);
+    memcpy(g->source, source, sizeof(g->source));
     limits_before_handshake(l, g->source);
     r = stream_accept(l->config.loop, l->config.identity, fd, address, &rules, &events, &g->stream);
     if (r < 0) {

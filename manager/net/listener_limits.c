@@ -14,11 +14,45 @@ void guest_source(const struct sockaddr *address, unsigned char ret[static 16])
     if (address->sa_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr))
         memcpy(ret, &v6->sin6_addr, 16);
     else if (address->sa_family == AF_INET6)
-        memcpy(ret, &v6->sin6_addr, 8); /* who has one address of a /64 has all of it */
+        memcpy(ret, &v6->sin6_addr, 8);
     else {
         memcpy(ret, mapped, sizeof(mapped));
         memcpy(ret + 12, &v4->sin_addr, 4);
     }
+}
+
+/* Of a source that is not known: the one of whoever is nearest to all of its own. */
+static struct allowance *allowance_of(struct listener *l, const unsigned char source[static 16])
+{
+    struct allowance *a = l->allowances;
+
+    for (size_t i = 0; i < LISTENER_SOURCES_MAX; i++) {
+        if (memcmp(l->allowances[i].source, source, sizeof(a->source)) == 0)
+            return &l->allowances[i];
+        if (l->allowances[i].whole < a->whole)
+            a = &l->allowances[i];
+    }
+    memcpy(a->source, source, sizeof(a->source));
+    a->whole = 0;
+    return a;
+}
+
+/* The generic cell rate algorithm, ITU-T I.371. */
+bool limits_allow(struct listener *l, const unsigned char source[static 16])
+{
+    const uint64_t now = uv_now(l->config.loop);
+    struct allowance *a;
+    uint64_t interval, whole;
+
+    if (l->config.handshakes_per_second == 0)
+        return true;
+    a = allowance_of(l, source);
+    interval = 1000 / l->config.handshakes_per_second;
+    whole = (a->whole > now ? a->whole : now) + interval;
+    if (whole > now + LISTENER_BURST * interval)
+        return false;
+    a->whole = whole;
+    return true;
 }
 
 static void send_away(struct guest *g, const char *why)

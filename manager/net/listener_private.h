@@ -20,8 +20,14 @@ struct guest {
     enum guest_state state;
     struct stream *stream;
     uint64_t since; /* when it was let in, on the loop's clock */
-    unsigned char source[16]; /* its address, as IPv6; of a real one the first half */
+    unsigned char source[16];
     char node_id[ID_LEN + 1];
+};
+
+/* What a source has begun of late. */
+struct allowance {
+    unsigned char source[16];
+    uint64_t whole; /* when all of it is there again, on the loop's clock */
 };
 
 struct listener {
@@ -36,6 +42,7 @@ struct listener {
     unsigned handles;
     struct guest *oldest, *newest;
     size_t n_guests, n_handshakes;
+    struct allowance allowances[LISTENER_SOURCES_MAX];
     bool closing;
     void (*closed)(void *data);
     void *closed_data;
@@ -44,7 +51,7 @@ struct listener {
 /* ---- listener_guests.c ---- */
 
 /* A connection came; fd is the guest's, also on failure. */
-int guest_new(struct listener *l, int fd, const struct sockaddr *address);
+int guest_new(struct listener *l, int fd, const struct sockaddr *address, const unsigned char source[static 16]);
 /* It no longer counts; its stream is to be closed next. What is ours of it tells nothing more. */
 void guest_dismiss(struct guest *g);
 /* Those in their handshake are sent away, the others forgotten: they are their owners'. */
@@ -54,10 +61,13 @@ void guests_sweep(struct listener *l);
 
 /* ---- listener_limits.c ---- */
 
+/* Whether that source may begin one more handshake now, and counts it. */
+bool limits_allow(struct listener *l, const unsigned char source[static 16]);
 /* Makes room for one more that begins its handshake from that source. */
 void limits_before_handshake(struct listener *l, const unsigned char source[static 16]);
 /* Makes room for one who has finished it and becomes this. */
 void limits_before_accept(struct listener *l, enum guest_state state, const char *node_id);
+/* The address as IPv6, of a real one the first half: who has one address of a /64 has all of it. */
 void guest_source(const struct sockaddr *address, unsigned char ret[static 16]);
 
 /* ---- listener.c ---- */

@@ -10,6 +10,8 @@
 #include "peer/link.h"
 #include "store/erasing_allocator.h"
 
+#define HANDSHAKES_PER_SECOND 32
+
 struct connection {
     struct peer_server *server;
     struct connection *next, **link;
@@ -223,6 +225,7 @@ int peer_server_new(const struct peer_server_config *config, struct peer_server 
         .identity = config->identity,
         .protocols = protocols,
         .n_protocols = ELEMENTSOF(protocols),
+        .handshakes_per_second = HANDSHAKES_PER_SECOND,
         .allows = on_allows,
         .refused = on_refused,
     };

@@ -23,16 +23,21 @@ static struct server server;
 static struct rpc_client *client;
 
 /* Connects without waiting, from 127.0.0.<host>. */
-static int half_open(unsigned host)
+static int half_open_to(const struct server *s, unsigned host)
 {
     struct sockaddr_in from = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK - 1 + host) }, to = from;
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
     CHECK(fd >= 0 && bind(fd, (struct sockaddr *) &from, sizeof(from)) == 0);
     to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    to.sin_port = htons((uint16_t) atoi(strrchr(listener_address(server.listener), ':') + 1));
+    to.sin_port = htons((uint16_t) atoi(strrchr(listener_address(s->listener), ':') + 1));
     CHECK(connect(fd, (struct sockaddr *) &to, sizeof(to)) == 0 || errno == EINPROGRESS);
     return fd;
+}
+
+static int half_open(unsigned host)
+{
+    return half_open_to(&server, host);
 }
 
 static bool is_open(int fd)
@@ -110,6 +115,37 @@ static void test_many_sources(void)
         (void) close(fds[i]);
     turn_for(&loop, 50);
     server.n_refused = 0;
+}
+
+static int shake_hands(const struct server *s)
+{
+    struct client c;
+
+    return client_try(&loop, worker, listener_address(s->listener), "echo/1", NULL, &c);
+}
+
+/* One source may begin so many handshakes; others are not concerned, and time gives it back. */
+static void test_allowance(void)
+{
+    struct server limited;
+    unsigned n = 0;
+    uint64_t start;
+    int other;
+
+    server_start_limited(&limited, &loop, manager, LOCAL, 1);
+    start = uv_hrtime();
+    while (shake_hands(&limited) == 0)
+        n++;
+    CHECK(n >= LISTENER_BURST && n <= LISTENER_BURST + 1 + (uv_hrtime() - start) / 1000000000);
+    CHECK(limited.n_refused == 1 && strcmp(limited.why, "too many new connections from its address") == 0);
+    CHECK(strncmp(limited.refused_address, "127.0.0.1:", 10) == 0);
+    other = half_open_to(&limited, 2);
+    turn_for(&loop, 50);
+    CHECK(is_open(other));
+    (void) close(other);
+    turn_for(&loop, 1100);
+    CHECK_OK(shake_hands(&limited));
+    server_stop(&limited);
 }
 
 static double cpu_seconds(void)
@@ -243,6 +279,7 @@ int main(void)
     CHECK_OK(rpc_client_new(&loop, worker, "call/1", listener_address(server.listener), NULL, &client));
     test_half_open();
     test_many_sources();
+    test_allowance();
     test_no_descriptors();
     test_crowds();
     test_full();

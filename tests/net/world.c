@@ -218,7 +218,7 @@ static void on_refused(void *data, const char *address, const char *why)
     (void) snprintf(s->refused_address, sizeof(s->refused_address), "%s", address);
 }
 
-void server_start(struct server *s, uv_loop_t *loop, struct identity *i, const char *address)
+void server_start_limited(struct server *s, uv_loop_t *loop, struct identity *i, const char *address, unsigned handshakes_per_second)
 {
     static const struct listener_protocol protocols[] = {
         { "open/1", false, on_echo_accepted },
@@ -232,6 +232,7 @@ void server_start(struct server *s, uv_loop_t *loop, struct identity *i, const c
         .identity = i,
         .protocols = protocols,
         .n_protocols = ELEMENTSOF(protocols),
+        .handshakes_per_second = handshakes_per_second,
         .allows = on_allows,
         .refused = on_refused,
         .data = s,
@@ -244,6 +245,11 @@ void server_start(struct server *s, uv_loop_t *loop, struct identity *i, const c
     if (r < 0)
         (void) fprintf(stderr, "%s\n", e.text);
     CHECK_OK(r);
+}
+
+void server_start(struct server *s, uv_loop_t *loop, struct identity *i, const char *address)
+{
+    server_start_limited(s, loop, i, address, 0);
 }
 
 static void on_server_closed(void *data)

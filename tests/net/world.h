@@ -49,6 +49,7 @@ struct server {
 };
 
 void server_start(struct server *s, uv_loop_t *loop, struct identity *i, const char *address);
+void server_start_limited(struct server *s, uv_loop_t *loop, struct identity *i, const char *address, unsigned handshakes_per_second);
 /* Until it is gone. */
 void server_stop(struct server *s);
 /* Answers all that is kept, the newest first. Returns how many callers were there no longer. */
