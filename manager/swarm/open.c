@@ -59,31 +59,20 @@ static int read_chain(struct swarm *s, const struct secret *key, char **ret, str
     return r;
 }
 
-static bool has_good_chain(struct swarm *s)
+static int own_key(const struct swarm *s, struct secret *ret)
 {
-    _cleanup_(secret_done) struct secret key = SECRET_NULL;
-    _cleanup_free_ char *chain = NULL;
-
-    return secret_copy(s->bundle->tls_key, s->bundle->tls_key_size, &key) == 0 && read_chain(s, &key, &chain, NULL) == 0;
+    return secret_copy(s->bundle->tls_key, s->bundle->tls_key_size, ret);
 }
 
-static int load_identity(struct swarm *s, struct identity **ret, struct error *e)
+static int open_network(struct swarm *s, const struct secret *key, const char *chain, struct error *e)
 {
-    _cleanup_(secret_done) struct secret key = SECRET_NULL;
-    _cleanup_(cluster_freep) Pb__Cluster *cluster = NULL;
-    _cleanup_free_ char *chain = NULL, *roots = NULL;
-    int r = secret_copy(s->bundle->tls_key, s->bundle->tls_key_size, &key);
+    _cleanup_(identity_unrefp) struct identity *identity = NULL;
+    _cleanup_free_ char *roots = NULL;
+    int r = tls_file_read_roots(s->files.tls, &roots, e);
 
-    if (r < 0)
-        return r;
-    r = read_chain(s, &key, &chain, e);
-    if (r < 0 && s->file.role == PB__ROLE__MANAGER && (step_cluster(s, &cluster) == 0 || step_cluster_ahead(s, &cluster) == 0))
-        r = issue_own(s, &key, cluster, &chain, e);
-    if (r < 0)
-        return error_set(e, r, "this node has no valid certificate (%s): remove it from the swarm, \"swarmctl leave --force\" here, and join anew",
-                         strerror(-r));
-    r = tls_file_read_roots(s->files.tls, &roots, e);
-    return r < 0 ? r : identity_new(&key, chain, roots, ret, e);
+    if (r == 0)
+        r = identity_new(key, chain, roots, &identity, e);
+    return r < 0 ? r : step_network_open(s, identity, e);
 }
 
 int open_renew(struct swarm *s, struct error *e)
@@ -98,7 +87,7 @@ int open_renew(struct swarm *s, struct error *e)
     if (r == 0)
         r = step_node(s, s->file.node_id, &node);
     if (r == 0)
-        r = secret_copy(s->bundle->tls_key, s->bundle->tls_key_size, &key);
+        r = own_key(s, &key);
     if (r == 0)
         r = issue_own(s, &key, cluster, &chain, e);
     if (r == 0)
@@ -112,10 +101,20 @@ int open_renew(struct swarm *s, struct error *e)
 
 int open_identity(struct swarm *s, struct error *e)
 {
-    _cleanup_(identity_unrefp) struct identity *identity = NULL;
-    int r = load_identity(s, &identity, e);
+    _cleanup_(secret_done) struct secret key = SECRET_NULL;
+    _cleanup_(cluster_freep) Pb__Cluster *cluster = NULL;
+    _cleanup_free_ char *chain = NULL;
+    int r = own_key(s, &key);
 
-    return r < 0 ? r : step_network_open(s, identity, e);
+    if (r < 0)
+        return r;
+    r = read_chain(s, &key, &chain, e);
+    if (r < 0 && s->file.role == PB__ROLE__MANAGER && (step_cluster(s, &cluster) == 0 || step_cluster_ahead(s, &cluster) == 0))
+        r = issue_own(s, &key, cluster, &chain, e);
+    if (r < 0)
+        return error_set(e, r, "this node has no valid certificate (%s): remove it from the swarm, \"swarmctl leave --force\" here, and join anew",
+                         strerror(-r));
+    return open_network(s, &key, chain, e);
 }
 
 /* With the KEK and the bundle at hand: opens the log, and alone waits until all that was committed is applied. Among others a manager has
@@ -123,13 +122,17 @@ int open_identity(struct swarm *s, struct error *e)
  * log as that is. */
 int open_store(struct swarm *s, struct error *e)
 {
+    _cleanup_(secret_done) struct secret key = SECRET_NULL;
     _cleanup_(cluster_freep) Pb__Cluster *cluster = NULL;
+    _cleanup_free_ char *chain = NULL;
     int r, waits;
 
     r = step_keyring(s, s->bundle, s->bundle->active_dek);
     if (r < 0)
         return error_set(e, r, "the data encryption keys cannot be used: %s", strerror(-r));
-    waits = step_replica_open(s, !has_good_chain(s), e);
+    if (own_key(s, &key) == 0)
+        (void) read_chain(s, &key, &chain, NULL);
+    waits = step_replica_open(s, !chain, e);
     if (waits < 0) {
         step_forget_ahead(s);
         step_replica_close(s);
@@ -139,7 +142,7 @@ int open_store(struct swarm *s, struct error *e)
     if (r < 0)
         (void) error_set(e, -EBADMSG, "%s holds no swarm: restore it from a backup, " GIVE_UP, s->files.raft);
     else
-        r = open_identity(s, e);
+        r = chain ? open_network(s, &key, chain, e) : open_identity(s, e);
     step_forget_ahead(s);
     if (r < 0) {
         step_network_close(s);
