@@ -10,7 +10,19 @@ json() { python3 -c "import json,sys; d=json.load(sys.stdin); print($1)"; }
 state() { run swarmctl info --json | json 'd["State"]'; }
 is() { [[ $(state) == "$1" ]]; }
 slots() { run swarmctl keyslot ls --json | json "' '.join(str(k['Slot']) for k in d if k['Kind']=='$1')"; }
-locks() { run systemctl restart --no-block swarm-manager; }
+# Until it is another process that tells its state.
+locks() {
+    # shellcheck disable=SC2016 # expanded inside
+    run sh -ec '
+        run_of() { systemctl show -P InvocationID swarm-manager; }
+        old=$(run_of)
+        systemctl restart --no-block swarm-manager
+        for i in $(seq 200); do
+            [ "$(run_of)" = "$old" ] || exit 0
+            sleep 0.05
+        done
+        exit 1'
+}
 thumbprints() {
     for t in "$@"; do
         echo --thumbprint

@@ -42,8 +42,8 @@ flavour_options() {
     local common=(--prefix=/usr --sysconfdir=/etc --localstatedir=/var)
     case $1 in
         plain) echo "${common[*]} --buildtype=debugoptimized -Dtests=false -Dinstall-tests=true" ;;
-        coverage) echo "${common[*]} --buildtype=debug -Db_coverage=true -Dc_args=-include$SOURCE/tests/coverage.h" ;;
-        asan) echo "${common[*]} --buildtype=debugoptimized -Db_sanitize=address,undefined -Db_lundef=false" ;;
+        coverage) echo "${common[*]} --buildtype=plain -Db_coverage=true -Dc_args=-include$SOURCE/tests/coverage.h" ;;
+        asan) echo "${common[*]} --buildtype=debugoptimized -Db_sanitize=address,undefined -Db_lundef=false -Dc_args=-g1" ;;
     esac
 }
 
