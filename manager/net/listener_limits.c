@@ -79,7 +79,7 @@ static void limit(struct listener *l, enum guest_state state, const unsigned cha
             oldest = g;
             n++;
         }
-    if (n >= max)
+    if (oldest && n >= max)
         send_away(oldest, why);
 }
 
