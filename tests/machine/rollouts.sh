@@ -43,10 +43,12 @@ ask() { on "$1" setpriv --reuid=swarm-manager --regid=swarm-manager --clear-grou
 
 DROP_IN=/etc/systemd/system/web.service.d/50-swarm-web.conf
 has_drop_in() { on "$1" test -e $DROP_IN; }
+knows_drop_in() { [[ $(on "$1" systemctl show -P DropInPaths web.service) == *$DROP_IN* ]]; }
 has_no_drop_in() { ! on "$1" test -e $DROP_IN 2>/dev/null; }
 
 started_with() { on "$1" sed -n '$s/.* //p' /run/web.log; }
-is_started_with() { [[ $(started_with "$1") == "$2" ]] || { echo "$1's web was started with $(started_with "$1"), not $2"; return 1; }; }
+was_started_with() { [[ $(started_with "$1") == "$2" ]] || { echo "$1's web was started with $(started_with "$1"), not $2"; return 1; }; }
+is_started_with() { wait_for 5 was_started_with "$@"; } # systemctl does not wait until it has told
 starts() { on "$1" cat /run/web.log | wc -l; }
 rollout() { on "$1" swarmctl service inspect web | json "d[0]['Rollout']['State']"; }
 rollout_is() { [[ $(rollout "$1") == "$2" ]] || { on "$1" swarmctl service inspect web; return 1; }; }
@@ -132,10 +134,13 @@ helper_refuses() {
 web_on_all_nodes() {
     local m
     on m1 swarmctl service rm web
+    for m in m1 m2 m3; do
+        wait_for 15 has_no_drop_in $m
+    done
     on m1 swarmctl service create --unit web.service --secret pw --on-update "$1" --parallelism "${2:-1}" web
     on m1 swarmctl service enable web
     for m in m1 m2 m3; do
-        wait_for 15 has_drop_in $m
+        wait_for 15 knows_drop_in $m
         on $m rm -f /run/web.log /run/web.reloads
         on $m systemctl restart web
     done
@@ -269,7 +274,7 @@ goes_on_under_another_leader() {
     on m1 swarmctl service create --unit web.service --secret pw --on-update restart web
     on m1 swarmctl service enable web
     for m in m1 m2 m3; do
-        wait_for 15 has_drop_in $m
+        wait_for 15 knows_drop_in $m
         on $m rm -f /run/web.log
         on $m systemctl restart web
     done
