@@ -10,7 +10,6 @@ fi
 # So are the lanes in which machine tests run side by side, but for what is built and installed.
 LANE=${SWARM_SANDBOX_LANE:-}
 INSTANCE+=${LANE:+-lane$LANE}
-export INSTANCE # for testlib.sh
 STATE=$CACHE/run${LANE:+-lane$LANE}
 LOGS=$CACHE/log${LANE:+/lane$LANE}
 

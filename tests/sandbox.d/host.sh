@@ -37,6 +37,15 @@ check_kernel() {
     [[ -e $(cgroup_mount)/cgroup.procs ]] || fail "the cgroup2 mount is not usable from here"
 }
 
+# A hybrid host has its cgroup2 below /sys/fs/cgroup/unified. Sets CGROUP_MOUNT.
+find_cgroup_mount() {
+    local target type
+    CGROUP_MOUNT=
+    while read -r _ target type _; do
+        [[ $type == cgroup2 && $target == /sys/fs/cgroup* ]] && CGROUP_MOUNT=$target && return
+    done </proc/self/mounts
+}
+
 cgroup_mount() {
     find_cgroup_mount
     echo "$CGROUP_MOUNT"

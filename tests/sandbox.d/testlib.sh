@@ -18,20 +18,11 @@
 #                                     or 124 if a prompt did not come within TYPE_SECONDS (30)
 
 TESTLIB=${SANDBOX:?must be the path of tests/sandbox}.d
-: "${INSTANCE:?must be the name of the sandbox}"
-# shellcheck source=tests/sandbox.d/enter.sh
-source "$TESTLIB/enter.sh"
-find_cgroup_mount
 CASES_FAILED=0
 trap '((CASES_FAILED == 0)) || exit 1' EXIT
 
 on() {
-    local PROCESS
-    if has_systemd "$1"; then
-        (enter "$PROCESS" "${@:2}")
-    else
-        "$SANDBOX" run "$@" # waits for one that boots, and says what is wrong
-    fi
+    "$SANDBOX" run "$@"
 }
 
 run() {
