@@ -99,25 +99,25 @@ nothing_hangs_without_quorum() {
     new_swarm --autolock m1 m2 m3
     "$SANDBOX" kill m2 m3
     restart_into m1 locked
-    within 10 unlock m1 "$KEY"
+    within 4 unlock m1 "$KEY"
     ((STATUS == 0))
     is m1 pending
     [[ $(info m1 Error) ]]
-    within 10 stop m1
+    within 5 stop m1
     [[ $(on m1 systemctl show -P Result swarm-manager) == success ]]
     start_into m1 locked
     # while one unlocks, and after it
     unlock m1 "$KEY" &
     unlocking=$!
-    within 10 on m1 swarmctl join --token "SWMTKN-1-$(printf %050d 7)-$(printf %025d 7)" m2:2377
+    within 5 on m1 swarmctl join --token "SWMTKN-1-$(printf %050d 7)-$(printf %025d 7)" m2:2377
     ((STATUS))
     wait $unlocking
-    within 10 on m1 swarmctl leave --force
+    within 5 on m1 swarmctl leave --force
     ((STATUS == 0))
     is m1 inactive
     begin=$EPOCHSECONDS
     "$SANDBOX" restart m1 m2 m3
-    ((EPOCHSECONDS - begin < 60)) # systemd waits 90 s for one that hangs
+    ((EPOCHSECONDS - begin < 20))
 }
 
 # 5: metadata of the log, the workers' tasks and state files were in clear on its disks.

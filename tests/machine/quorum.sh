@@ -20,14 +20,14 @@ unlock_without_quorum() {
     lose_quorum
     within 12 on m1 swarmctl secret create in-vain - <<<x
     ((STATUS))
-    within 10 stop m1
+    within 5 stop m1
     start_into m1 locked
-    within 10 unlock m1 "$KEY"
+    within 4 unlock m1 "$KEY"
     ((STATUS == 0))
     is m1 pending
     [[ $(info m1 Error) =~ [Qq]uorum|managers|leader ]]
-    within 10 on m1 swarmctl info
-    within 10 on m1 swarmctl join --token "SWMTKN-1-$(printf %050d 7)-$(printf %025d 7)" m2:2377
+    within 3 on m1 swarmctl info
+    within 5 on m1 swarmctl join --token "SWMTKN-1-$(printf %050d 7)-$(printf %025d 7)" m2:2377
     ((STATUS))
     within 15 on m1 swarmctl secret ls
     is m1 pending
@@ -37,27 +37,27 @@ stop_without_quorum() {
     local _
     same_swarm
     for _ in 1 2; do
-        within 10 stop m1
+        within 5 stop m1
         [[ $(on m1 systemctl show -P Result swarm-manager) == success ]]
         start_into m1 locked
-        within 10 unlock m1 "$KEY"
+        within 4 unlock m1 "$KEY"
         is m1 pending
     done
-    within 10 on m1 systemctl restart --no-block swarm-manager
+    within 5 on m1 systemctl restart --no-block swarm-manager
     wait_for 10 is m1 locked
-    within 10 unlock m1 "$KEY"
+    within 4 unlock m1 "$KEY"
 }
 
 quorum_comes_back() {
     same_swarm
     is m1 pending
     start_into m2 locked
-    within 10 unlock m2 "$KEY"
+    within 4 unlock m2 "$KEY"
     wait_for 15 is m1 active
     wait_for 15 is m2 active
     has m1 kept
     stop m2
-    within 10 on m1 swarmctl leave --force # without quorum again
+    within 5 on m1 swarmctl leave --force # without quorum again
     ((STATUS == 0))
     is m1 inactive
     wiped m1
