@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Kills a proposing process at random moments: what it was told to be stored is there. */
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -97,6 +98,16 @@ static pid_t spawn(const char *mode, const char *base, const char *argument)
     _exit(3);
 }
 
+/* Half of the moments count from the start, half from the first acknowledgement, which comes late on a busy machine. */
+static void wait_for_moment(int fd)
+{
+    struct pollfd p = { .fd = fd, .events = POLLIN };
+
+    if (rand() % 2)
+        CHECK(poll(&p, 1, 60000) == 1);
+    (void) usleep((useconds_t) (rand() % 70000));
+}
+
 static void one_round(const char *base, uint64_t *acknowledged)
 {
     char argument[32];
@@ -108,7 +119,7 @@ static void one_round(const char *base, uint64_t *acknowledged)
     (void) snprintf(argument, sizeof(argument), "%d", fds[1]);
     pid = spawn("propose", base, argument);
     (void) close(fds[1]);
-    (void) usleep((useconds_t) (rand() % 70000));
+    wait_for_moment(fds[0]);
     (void) kill(pid, SIGKILL);
     CHECK(waitpid(pid, &status, 0) == pid && WIFSIGNALED(status));
     while (read(fds[0], &number, sizeof(number)) == sizeof(number))
