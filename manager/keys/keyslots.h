@@ -72,6 +72,27 @@ int keyslots_retire(const char *path, const struct secret *passphrase, uint32_t 
  * intent token), with the tokens for them alone. Other foreign keyslots and tokens stay. */
 int keyslots_collect(const char *path, struct error *e);
 
+/* What keyslots were seen to open with, and to which KEK. One owner, who begins with zeroes; holds digests only. */
+#define KEYSLOTS_PROOFS_MAX 4
+#define KEYSLOTS_PROOF_SIZE 32
+
+struct keyslots_proofs {
+    unsigned char digests[KEYSLOTS_PROOFS_MAX][KEYSLOTS_PROOF_SIZE];
+    unsigned n; /* ever kept */
+};
+
+/* The unlock keys that a swarm has. */
+struct keyslots_wanted {
+    const struct secret *kek;
+    const struct secret *key, *next; /* NULL: none, but for one of them */
+    uint32_t generation, next_generation;
+    uint32_t keep; /* an older generation that still opens; 0: none */
+};
+
+/* Brings the lock to that in one go: keyslots_collect, and keyslots_add of the key and the next one; when there is no next one, keyslots_activate
+ * and keyslots_retire. Of what is in proofs (NULL: nothing) nothing is tried again, and what is seen to open is put there. */
+int keyslots_follow(const char *path, const struct keyslots_wanted *wanted, struct keyslots_proofs *proofs, struct error *e);
+
 /* Adds a foreign keyslot: one with the LUKS2 token of a method (JSON; its "keyslots" is set here), or a passphrase when token is NULL. Proves that
  * it opens before its token is written; killed before, it is collected. Leaves a slot free for the next rotation, else -ENOSPC, unless
  * it is to replace another one. -EINVAL when token is no token, or a person's passphrase has the form of an unlock key: it would never be

@@ -1,19 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "keys/keyslots.h"
+#include "keys/keyslots_change.h"
 
 #include <errno.h>
 #include <limits.h>
-#include <sodium.h>
 #include <string.h>
 
 #include "basic/file.h"
-#include "keys/keyslots_own.h"
-
-struct change {
-    const struct secret *kek;
-    const struct secret *passphrase;
-    uint32_t generation, keep;
-};
+#include "keys/keyslots.h"
 
 static int collect_token(struct lock *lock, struct unlock_token *t, uint32_t active, struct error *e)
 {
@@ -29,7 +22,7 @@ static int collect_token(struct lock *lock, struct unlock_token *t, uint32_t act
     return 0;
 }
 
-static int collect(struct lock *lock, void *what _unused_, struct error *e)
+int change_collect(struct lock *lock, void *data _unused_, struct error *e)
 {
     uint32_t active = 0;
     struct own_tokens tokens;
@@ -52,20 +45,18 @@ int keyslots_collect(const char *path, struct error *e)
     /* Of a keyslots_create that was cut off: a header for a key that nobody uses. */
     if (r == 0)
         r = file_erase(temporary, e);
-    return r < 0 ? r : lock_change(path, collect, NULL, e);
+    return r < 0 ? r : lock_change(path, change_collect, NULL, e);
 }
 
 /* A keyslot of the wanted generation is there. 1: it is the wanted one; 0: it may be replaced, being damaged or never acknowledged. */
-static int check_existing(struct lock *lock, const struct unlock_token *t, const struct change *what, struct error *e)
+static int check_existing(struct lock *lock, const struct unlock_token *t, const struct keyslots_change *what, struct error *e)
 {
-    _cleanup_(secret_done) struct secret kek = SECRET_NULL;
-    int r = lock_try(lock, t->slot, what->passphrase, &kek);
+    int r = proof_try(lock, t->slot, what);
 
-    if (r == 0) {
-        if (what->kek->size != kek.size || sodium_memcmp(what->kek->data, kek.data, kek.size) != 0)
-            return lock_rejected(lock, e);
+    if (r == 0)
         return 1;
-    }
+    if (r == -EKEYREJECTED)
+        return lock_rejected(lock, e);
     if (r != -EPERM)
         return lock_failed(lock, r, "open a keyslot in", e);
     r = t->state == TOKEN_PENDING ? -EBADMSG : own_check_area(lock, t, e);
@@ -76,7 +67,7 @@ static int check_existing(struct lock *lock, const struct unlock_token *t, const
 }
 
 /* The slot that an earlier try, or a run that was cut off, has filled for this very key; or NULL. */
-static struct unlock_token *filled(struct lock *lock, struct own_tokens *tokens, const struct change *what)
+static struct unlock_token *filled(struct lock *lock, struct own_tokens *tokens, const struct keyslots_change *what)
 {
     for (unsigned i = 0; i < tokens->n; i++) {
         _cleanup_(secret_done) struct secret kek = SECRET_NULL;
@@ -90,7 +81,7 @@ static struct unlock_token *filled(struct lock *lock, struct own_tokens *tokens,
 }
 
 /* t has its id, generation and final state. */
-static int add_slot(struct lock *lock, struct own_tokens *tokens, struct unlock_token *t, const struct change *what, struct error *e)
+static int add_slot(struct lock *lock, struct own_tokens *tokens, struct unlock_token *t, const struct keyslots_change *what, struct error *e)
 {
     struct unlock_token *begun = filled(lock, tokens, what);
     int r;
@@ -109,9 +100,9 @@ static int add_slot(struct lock *lock, struct own_tokens *tokens, struct unlock_
     return own_fill(lock, t, what->kek, what->passphrase, true, e);
 }
 
-static int add(struct lock *lock, void *data, struct error *e)
+int change_add(struct lock *lock, void *data, struct error *e)
 {
-    const struct change *what = data;
+    const struct keyslots_change *what = data;
     struct unlock_token t = { .id = CRYPT_ANY_TOKEN, .generation = what->generation, .state = TOKEN_PENDING };
     struct unlock_token *old;
     struct own_tokens tokens;
@@ -128,10 +119,11 @@ static int add(struct lock *lock, void *data, struct error *e)
     r = add_slot(lock, &tokens, &t, what, e);
     if (r < 0)
         return r;
+    proof_keep(lock, t.slot, what);
     return old ? own_destroy(lock, old, e) : 0;
 }
 
-static int take_back(struct lock *lock, void *what _unused_, struct error *e)
+int change_take_back(struct lock *lock, void *data _unused_, struct error *e)
 {
     struct own_tokens tokens;
 
@@ -142,15 +134,15 @@ static int take_back(struct lock *lock, void *what _unused_, struct error *e)
 int keyslots_add(const char *path, const struct secret *kek, const struct secret *passphrase, uint32_t generation, struct error *e)
 {
     _cleanup_(secret_done) struct secret text = SECRET_NULL;
-    struct change what = { kek, &text, generation, 0 };
+    struct keyslots_change what = { kek, &text, generation, 0, NULL };
     bool is_unlock_key;
     int r = own_passphrase(passphrase, &is_unlock_key, &text);
 
     if (r < 0)
         return error_set(e, r, "cannot change %s: %s", path, strerror(-r));
-    r = lock_change(path, add, &what, e);
+    r = lock_change(path, change_add, &what, e);
     if (r < 0 && r != -ENOENT && r != -EBADMSG)
-        (void) lock_change(path, take_back, NULL, NULL);
+        (void) lock_change(path, change_take_back, NULL, NULL);
     return r;
 }
 
@@ -160,9 +152,9 @@ static int unknown_generation(struct lock *lock, uint32_t generation, struct err
 }
 
 /* The new one first: at no instant is none active. */
-static int activate(struct lock *lock, void *data, struct error *e)
+int change_activate(struct lock *lock, void *data, struct error *e)
 {
-    const struct change *what = data;
+    const struct keyslots_change *what = data;
     struct unlock_token *t;
     struct own_tokens tokens;
     int r = 0;
@@ -181,7 +173,7 @@ static int activate(struct lock *lock, void *data, struct error *e)
 
 int keyslots_activate(const char *path, uint32_t generation, struct error *e)
 {
-    return lock_change(path, activate, &(struct change) { .generation = generation }, e);
+    return lock_change(path, change_activate, &(struct keyslots_change) { .generation = generation }, e);
 }
 
 static bool is_kept(const struct unlock_token *t, uint32_t keep)
@@ -189,10 +181,9 @@ static bool is_kept(const struct unlock_token *t, uint32_t keep)
     return keep != 0 && own_opens(t) && t->generation == keep;
 }
 
-static int retire(struct lock *lock, void *data, struct error *e)
+int change_retire(struct lock *lock, void *data, struct error *e)
 {
-    const struct change *what = data;
-    _cleanup_(secret_done) struct secret kek = SECRET_NULL;
+    const struct keyslots_change *what = data;
     struct unlock_token *t;
     struct own_tokens tokens;
     int r;
@@ -201,7 +192,9 @@ static int retire(struct lock *lock, void *data, struct error *e)
     t = own_of_generation(&tokens, what->generation);
     if (!t)
         return unknown_generation(lock, what->generation, e);
-    r = lock_try(lock, t->slot, what->passphrase, &kek);
+    r = proof_try(lock, t->slot, what);
+    if (r == -EKEYREJECTED)
+        return lock_rejected(lock, e);
     if (r == -EPERM) {
         r = own_check_area(lock, t, e);
         return r < 0 ? r : lock_rejected(lock, e);
@@ -222,5 +215,5 @@ int keyslots_retire(const char *path, const struct secret *passphrase, uint32_t 
 
     if (r < 0)
         return error_set(e, r, "cannot change %s: %s", path, strerror(-r));
-    return lock_change(path, retire, &(struct change) { NULL, &text, generation, keep }, e);
+    return lock_change(path, change_retire, &(struct keyslots_change) { NULL, &text, generation, keep, NULL }, e);
 }

@@ -200,17 +200,6 @@ int open_leave(struct swarm *s, struct error *e)
     return lock_wipe(s, e);
 }
 
-static int add_missing_keyslot(struct swarm *s, const ProtobufCBinaryData *key, uint32_t generation, struct error *e)
-{
-    _cleanup_(secret_done) struct secret text = SECRET_NULL;
-    int r;
-
-    if (key->len == 0)
-        return 0;
-    r = lock_key_text(key, &text);
-    return r < 0 ? r : keyslots_add(s->files.keyslots, &s->kek, &text, generation, e);
-}
-
 static void notice_rollback(struct swarm *s, const Pb__Cluster *cluster)
 {
     _cleanup_(node_freep) Pb__Node *node = NULL;
@@ -227,23 +216,27 @@ static void notice_rollback(struct swarm *s, const Pb__Cluster *cluster)
 int open_reconcile_keyslots(struct swarm *s, const Pb__Cluster *cluster, struct error *e)
 {
     const uint32_t oldest = cluster->retiring_generation > 0 ? cluster->retiring_generation : cluster->unlock_generation;
-    _cleanup_(secret_done) struct secret text = SECRET_NULL;
-    int r;
+    const bool has_next = cluster->next_unlock_key.len > 0;
+    _cleanup_(secret_done) struct secret key = SECRET_NULL, next = SECRET_NULL;
+    struct keyslots_wanted wanted = {
+        .kek = &s->kek,
+        .generation = cluster->unlock_generation,
+        .next_generation = cluster->next_unlock_generation,
+        .keep = cluster->retiring_generation,
+    };
+    int r = 0;
 
-    r = keyslots_collect(s->files.keyslots, e);
+    if (cluster->unlock_key.len > 0 || !has_next) {
+        r = lock_key_text(&cluster->unlock_key, &key);
+        wanted.key = &key;
+    }
+    if (r == 0 && has_next) {
+        r = lock_key_text(&cluster->next_unlock_key, &next);
+        wanted.next = &next;
+    }
     if (r == 0)
-        r = add_missing_keyslot(s, &cluster->unlock_key, cluster->unlock_generation, e);
-    if (r == 0)
-        r = add_missing_keyslot(s, &cluster->next_unlock_key, cluster->next_unlock_generation, e);
-    if (r == 0 && cluster->next_unlock_key.len > 0)
-        return lock_record_generation(s, cluster->next_unlock_generation, oldest);
-    if (r == 0)
-        r = keyslots_activate(s->files.keyslots, cluster->unlock_generation, e);
-    if (r == 0)
-        r = lock_key_text(&cluster->unlock_key, &text);
-    if (r == 0)
-        r = keyslots_retire(s->files.keyslots, &text, cluster->unlock_generation, cluster->retiring_generation, e);
-    return r < 0 ? r : lock_record_generation(s, cluster->unlock_generation, oldest);
+        r = keyslots_follow(s->files.keyslots, &wanted, &s->keyslots_proofs, e);
+    return r < 0 ? r : lock_record_generation(s, has_next ? cluster->next_unlock_generation : cluster->unlock_generation, oldest);
 }
 
 /* What others may have done to it. */

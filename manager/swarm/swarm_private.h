@@ -87,6 +87,7 @@ struct swarm {
     void *closed_data;
 
     struct secret kek;
+    struct keyslots_proofs keyslots_proofs;
     struct bundle *bundle;
     bool keys_locked;   /* what the disk says: the bundle does not carry its own KEK */
     struct keyslot opened; /* by the last unlock; its generation is 0 when foreign or none */

@@ -25,6 +25,26 @@ static void rotate(void)
     *step = RETIRED;
 }
 
+/* The same as the manager does it. */
+static void follow(void)
+{
+    struct keyslots_wanted wanted = { .kek = &kek, .key = &a, .next = &b, .generation = generation, .next_generation = generation + 1 };
+    struct keyslots_proofs proofs = { 0 };
+
+    *step = ADDING;
+    if (keyslots_follow(LOCK, &wanted, &proofs, NULL) < 0)
+        _exit(1);
+    *step = ADDED;
+    wanted = (struct keyslots_wanted) { .kek = &kek, .key = &b, .generation = generation + 1, .keep = generation };
+    if (keyslots_follow(LOCK, &wanted, &proofs, NULL) < 0)
+        _exit(2);
+    *step = RETIRING;
+    wanted.keep = 0;
+    if (keyslots_follow(LOCK, &wanted, &proofs, NULL) < 0)
+        _exit(3);
+    *step = RETIRED;
+}
+
 static void replace(void)
 {
     *step = ADDING;
@@ -113,8 +133,10 @@ int main(void)
     begin();
     writes = every_write(rotate, check_rotation, NULL, SANITIZED ? 5 : 1);
     (void) printf("rotation: %u writes\n", writes);
+    writes = every_write(follow, check_rotation, NULL, SANITIZED ? 5 : 2);
+    (void) printf("following: %u writes\n", writes);
     for (int i = 0; i < ROUNDS; i++) {
-        killed += (unsigned) kill_after(rotate, (uint32_t) (rand() % 16000));
+        killed += (unsigned) kill_after(i % 2 ? rotate : follow, (uint32_t) (rand() % 16000));
         check_rotation();
     }
     (void) printf("rotation: %u of %d killed\n", killed, ROUNDS);

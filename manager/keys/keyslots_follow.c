@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+
+#include "basic/file.h"
+#include "keys/keyslots.h"
+#include "keys/keyslots_change.h"
+
+struct following {
+    struct keyslots_change key, next;
+};
+
+static int follow(struct lock *lock, void *data, struct error *e)
+{
+    struct following *f = data;
+    int r = change_collect(lock, NULL, e);
+
+    if (r == 0 && f->key.passphrase->size > 0)
+        r = change_add(lock, &f->key, e);
+    if (r == 0 && f->next.passphrase->size > 0)
+        return change_add(lock, &f->next, e);
+    if (r == 0)
+        r = change_activate(lock, &f->key, e);
+    return r < 0 ? r : change_retire(lock, &f->key, e);
+}
+
+static int parse(const struct secret *key, struct secret *ret)
+{
+    bool is_unlock_key;
+
+    return key ? own_passphrase(key, &is_unlock_key, ret) : 0;
+}
+
+int keyslots_follow(const char *path, const struct keyslots_wanted *wanted, struct keyslots_proofs *proofs, struct error *e)
+{
+    _cleanup_(secret_done) struct secret key = SECRET_NULL, next = SECRET_NULL;
+    struct following f = {
+        .key = { wanted->kek, &key, wanted->generation, wanted->keep, proofs },
+        .next = { wanted->kek, &next, wanted->next_generation, 0, proofs },
+    };
+    char temporary[PATH_MAX];
+    int r = wanted->key || wanted->next ? parse(wanted->key, &key) : -EINVAL;
+
+    if (r == 0)
+        r = parse(wanted->next, &next);
+    if (r == 0)
+        r = file_temporary(NULL, path, temporary);
+    if (r < 0)
+        return error_set(e, r, "cannot change %s: %s", path, strerror(-r));
+    r = file_erase(temporary, e);
+    if (r == 0)
+        r = lock_change(path, follow, &f, e);
+    if (r < 0 && r != -ENOENT && r != -EBADMSG)
+        (void) lock_change(path, change_take_back, NULL, NULL);
+    return r;
+}
