@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import subprocess
+import threading
 import time
 from dataclasses import dataclass
 from typing import Optional
@@ -51,17 +52,29 @@ def end(process):
     return process.communicate()
 
 
-def run(machine, *argv, text="", timeout=60):
-    """A command whose output comes straight here: what a machine has printed before it dies arrives."""
+def read_lines(pipe, lines, told):
+    with pipe:
+        for line in pipe:
+            lines.append(line)
+            if told:
+                told(line)
+
+
+def run(machine, *argv, text="", timeout=60, told=None):
+    """A command whose output comes straight here: what a machine has printed before it dies arrives. told gets each line of it when it comes."""
     begin = time.monotonic_ns()
     process = start(machine, *argv, stderr=subprocess.PIPE)
+    lines, (stdout, process.stdout) = [], (process.stdout, None)
+    reader = threading.Thread(target=read_lines, args=(stdout, lines, told))
+    reader.start()
     try:
-        out, err = process.communicate(text, timeout=timeout)
+        _, err = process.communicate(text, timeout=timeout)
         code = process.returncode
     except subprocess.TimeoutExpired:
-        out, err = end(process)
+        _, err = end(process)
         code = None
-    return Answer(code, out, err, begin, time.monotonic_ns())
+    reader.join()
+    return Answer(code, "".join(lines), err, begin, time.monotonic_ns())
 
 
 class Agent:

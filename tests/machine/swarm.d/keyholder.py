@@ -44,10 +44,11 @@ class Book:
                 if node.get("KeyGeneration", 0):
                     self.floors[node["Hostname"]] = max(node["KeyGeneration"], self.floors.get(node["Hostname"], 0))
 
-    def newest_first(self, wanted):
-        """Before them those of the generation that the locked manager tells."""
+    def best(self, wanted, tried):
+        """The newest that was not tried; before it those of the generation that the locked manager tells. None if there is no more."""
         with self.lock:
-            return sorted(reversed(self.keys), key=lambda key: wanted == 0 or self.generations.get(key) != wanted)
+            left = [key for key in reversed(self.keys) if key not in tried]
+            return min(left, key=lambda key: wanted == 0 or self.generations.get(key) != wanted, default=None)
 
     def age(self, key):
         """0: the newest."""
@@ -66,9 +67,10 @@ class KeyHolder:
         self.rotations = 0
 
     def change(self, machine, *argv):
-        """Whether it was done, by the exit status. What it shows is written down however it ends."""
-        answer = cluster.run(machine, "swarmctl", *argv, timeout=45)
-        shown = self.book.shown(answer.out)
+        """Whether it was done, by the exit status. What it shows is written down as soon as it is there: swarmctl goes on to wait for managers,
+        and one that restarts meanwhile may want that key already."""
+        shown = []
+        answer = cluster.run(machine, "swarmctl", *argv, timeout=45, told=lambda line: shown.extend(self.book.shown(line)))
         if answer.code == 0 and shown:
             self.confirm(machine, shown[-1])
         return answer
@@ -144,8 +146,10 @@ class Unlocker(threading.Thread):
         self.agent.close()
 
     def unlock(self, wanted):
-        """A wrong one costs the next attempt a pause, so this is the time to give up, too, when the machine goes away."""
-        for key in self.book.newest_first(wanted):
+        """A wrong one costs the next attempt a pause, so this is the time to give up, too, when the machine goes away. Another may be shown meanwhile."""
+        tried = set()
+        while (key := self.book.best(wanted, tried)) is not None:
+            tried.add(key)
             try:
                 answer = self.agent.ask("swarmctl", "unlock", "-q", text=key + "\n", timeout=30)
             except cluster.Gone:
