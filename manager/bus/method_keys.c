@@ -105,8 +105,10 @@ int method_unlock(struct swarm *s, sd_bus_message *m, const struct swarm_caller 
     r = memfd_read(fd, KEY_MAX, &request->key);
     if (r == -EINVAL)
         return bus_reply_text(m, r, "the key must come as a sealed memfd");
-    if (r < 0)
+    if (r == -EMSGSIZE)
         return bus_reply_text(m, -EINVAL, "invalid key string");
+    if (r < 0)
+        return r;
     return bus_request(s, m, caller, TAKE_PTR(request), answer_unlock);
 }
 

@@ -197,8 +197,11 @@ int method_restore(struct swarm *s, sd_bus_message *m, const struct swarm_caller
         r = sd_bus_message_read(m, "h", &fd);
     if (r < 0)
         return r;
-    if (memfd_read(fd, OPTION_SECRET_MAX, &request->key) < 0)
+    r = memfd_read(fd, OPTION_SECRET_MAX, &request->key);
+    if (r == -EINVAL || r == -EMSGSIZE)
         return bus_reply_text(m, -EINVAL, "invalid key string");
+    if (r < 0)
+        return r;
     if (options_read(m, read_join_option, request) < 0)
         return bus_reply_text(m, -EINVAL, "options are AdvertiseAddr (s) and ListenAddr (s)");
     return bus_request(s, m, caller, TAKE_PTR(request), answer_node);

@@ -176,7 +176,7 @@ int listener_new(const struct listener_config *config, struct listener **ret, st
         return error_set(e, -ENOMEM, "out of memory");
     r = copy_config(l, config);
     if (r < 0)
-        return error_set(e, r, "cannot listen: a protocol or the identity has no valid form");
+        return error_set(e, r, "cannot listen: a protocol, the identity or the limit of handshakes has no valid form");
     r = bind_address(config->address, &fd, e);
     if (r < 0)
         return r;

@@ -616,7 +616,10 @@ static void test_bad_listeners(void)
     CHECK(listener_new(&config, &l, &e) == -EINVAL);
     config.identity = manager;
     config.protocols = &unnamed;
-    CHECK(listener_new(&config, &l, &e) == -EINVAL && !l);
+    CHECK(listener_new(&config, &l, &e) == -EINVAL);
+    config.protocols = &protocol;
+    config.handshakes_per_second = 1001;
+    CHECK(listener_new(&config, &l, &e) == -EINVAL && strstr(e.text, "limit of handshakes") && !l);
 }
 
 int main(void)
