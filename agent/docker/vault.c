@@ -224,7 +224,7 @@ static int mend_keyslots(struct vault *v, struct error *e)
         return r;
     if (former) /* room for the new one */
         (void) keyslots_retire(v->lock, &former->text, former->generation, newest->generation, NULL);
-    r = keyslots_add(v->lock, &v->kek, &newest->text, newest->generation, e);
+    r = keyslots_add(v->lock, &v->kek, &newest->text, newest->generation, NULL, e);
     if (r == 0)
         r = keyslots_activate(v->lock, newest->generation, e);
     return r < 0 ? r : keyslots_retire(v->lock, &newest->text, newest->generation, former ? former->generation : 0, e);

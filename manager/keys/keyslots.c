@@ -128,23 +128,6 @@ int keyslots_list(const char *path, struct keyslot keyslots[static KEYSLOTS_MAX]
     return n;
 }
 
-/* Where the binary header keeps it, big-endian: libcryptsetup does not tell. */
-static int read_sequence(const char *path, uint64_t *ret)
-{
-    _cleanup_close_ int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-    unsigned char header[24];
-    uint64_t sequence = 0;
-
-    if (fd < 0 || flock(fd, LOCK_SH) < 0)
-        return -errno;
-    if (pread(fd, header, sizeof(header), 0) != (ssize_t) sizeof(header))
-        return -EIO;
-    for (int i = 16; i < 24; i++)
-        sequence = sequence << 8 | header[i];
-    *ret = sequence;
-    return 0;
-}
-
 int keyslots_sequence(const char *path, uint64_t *ret, struct error *e)
 {
     _cleanup_(lock_done) struct lock lock = { 0 };
@@ -152,7 +135,7 @@ int keyslots_sequence(const char *path, uint64_t *ret, struct error *e)
 
     if (r < 0)
         return r;
-    r = read_sequence(path, ret);
+    r = lock_sequence(path, ret);
     return r < 0 ? error_set(e, r, "cannot read %s: %s", path, strerror(-r)) : 0;
 }
 

@@ -56,10 +56,20 @@ int keyslots_create(const char *path, const struct secret *kek, const struct sec
  * opens; -EBADMSG when none opens for an unlock key and the area of an unlock key's keyslot is damaged. */
 int keyslots_open(const char *path, const struct secret *passphrase, struct secret *ret_kek, struct keyslot *ret_slot, struct error *e);
 
+/* What keyslots were seen to open with, and to which KEK. One owner, who begins with zeroes; holds digests only. */
+#define KEYSLOTS_PROOFS_MAX 4
+#define KEYSLOTS_PROOF_SIZE 32
+
+struct keyslots_proofs {
+    unsigned char digests[KEYSLOTS_PROOFS_MAX][KEYSLOTS_PROOF_SIZE];
+    unsigned n; /* ever kept */
+};
+
 /* Adds a pending keyslot, proves that it opens to the same KEK, then writes its token: from then on it and the older ones unlock. Does
  * nothing when a keyslot of that generation exists and opens. One that does not open is replaced if it is pending, or damaged (the new one
- * then has its state); else -EEXIST. */
-int keyslots_add(const char *path, const struct secret *kek, const struct secret *passphrase, uint32_t generation, struct error *e);
+ * then has its state); else -EEXIST. Of what is in proofs (NULL: nothing) nothing is tried again, and what is seen to open is put there. */
+int keyslots_add(const char *path, const struct secret *kek, const struct secret *passphrase, uint32_t generation,
+                 struct keyslots_proofs *proofs, struct error *e);
 
 /* Makes generation the active one and every other unlock key's keyslot retiring. -ENOENT when it has no keyslot. */
 int keyslots_activate(const char *path, uint32_t generation, struct error *e);
@@ -72,15 +82,6 @@ int keyslots_retire(const char *path, const struct secret *passphrase, uint32_t 
  * intent token), with the tokens for them alone. Other foreign keyslots and tokens stay. */
 int keyslots_collect(const char *path, struct error *e);
 
-/* What keyslots were seen to open with, and to which KEK. One owner, who begins with zeroes; holds digests only. */
-#define KEYSLOTS_PROOFS_MAX 4
-#define KEYSLOTS_PROOF_SIZE 32
-
-struct keyslots_proofs {
-    unsigned char digests[KEYSLOTS_PROOFS_MAX][KEYSLOTS_PROOF_SIZE];
-    unsigned n; /* ever kept */
-};
-
 /* The unlock keys that a swarm has. */
 struct keyslots_wanted {
     const struct secret *kek;
@@ -89,9 +90,15 @@ struct keyslots_wanted {
     uint32_t keep; /* an older generation that still opens; 0: none */
 };
 
+/* The header's sequence ids, as keyslots_sequence() has them. */
+struct keyslots_followed {
+    uint64_t before, after;
+};
+
 /* Brings the lock to that in one go: keyslots_collect, and keyslots_add of the key and the next one; when there is no next one, keyslots_activate
- * and keyslots_retire. Of what is in proofs (NULL: nothing) nothing is tried again, and what is seen to open is put there. */
-int keyslots_follow(const char *path, const struct keyslots_wanted *wanted, struct keyslots_proofs *proofs, struct error *e);
+ * and keyslots_retire, with proofs as there. -EKEYREJECTED also when another KEK is behind the keyslots: nothing has changed then. */
+int keyslots_follow(const char *path, const struct keyslots_wanted *wanted, struct keyslots_proofs *proofs, struct keyslots_followed *ret,
+                    struct error *e);
 
 /* Adds a foreign keyslot: one with the LUKS2 token of a method (JSON; its "keyslots" is set here), or a passphrase when token is NULL. Proves that
  * it opens before its token is written; killed before, it is collected. Leaves a slot free for the next rotation, else -ENOSPC, unless

@@ -131,10 +131,11 @@ int change_take_back(struct lock *lock, void *data _unused_, struct error *e)
     return own_collect_added(lock, &tokens, e);
 }
 
-int keyslots_add(const char *path, const struct secret *kek, const struct secret *passphrase, uint32_t generation, struct error *e)
+int keyslots_add(const char *path, const struct secret *kek, const struct secret *passphrase, uint32_t generation,
+                 struct keyslots_proofs *proofs, struct error *e)
 {
     _cleanup_(secret_done) struct secret text = SECRET_NULL;
-    struct keyslots_change what = { kek, &text, generation, 0, NULL };
+    struct keyslots_change what = { kek, &text, generation, 0, proofs };
     bool is_unlock_key;
     int r = own_passphrase(passphrase, &is_unlock_key, &text);
 

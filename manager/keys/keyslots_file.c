@@ -239,6 +239,32 @@ int lock_free_slot(struct lock *lock, struct error *e)
     return error_set(e, -ENOSPC, "%s has no free keyslot: remove one that is not needed with \"keyslot remove\"", lock->path);
 }
 
+/* Where the binary header keeps it, big-endian: libcryptsetup does not tell. */
+int lock_sequence(const char *path, uint64_t *ret)
+{
+    _cleanup_close_ int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    unsigned char header[24];
+    uint64_t sequence = 0;
+
+    if (fd < 0 || flock(fd, LOCK_SH) < 0)
+        return -errno;
+    if (pread(fd, header, sizeof(header), 0) != (ssize_t) sizeof(header))
+        return -EIO;
+    for (int i = 16; i < 24; i++)
+        sequence = sequence << 8 | header[i];
+    *ret = sequence;
+    return 0;
+}
+
+int lock_holds(struct lock *lock, const struct secret *kek, struct error *e)
+{
+    int r = crypt_volume_key_verify(lock->cd, (const char *) kek->data, kek->size);
+
+    if (r < 0 && r != -EPERM)
+        return lock_failed(lock, r, "read", e);
+    return r != -EPERM;
+}
+
 int lock_change(const char *path, int (*change)(struct lock *lock, void *what, struct error *e), void *what, struct error *e)
 {
     int r = -ESTALE;

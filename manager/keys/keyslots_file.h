@@ -65,6 +65,11 @@ int lock_count_free(struct lock *lock);
  * -ENOSPC. */
 int lock_free_slot(struct lock *lock, struct error *e);
 
+/* The header's sequence id, as it is in the file. */
+int lock_sequence(const char *path, uint64_t *ret);
+/* Whether kek is the one behind the keyslots: 1, 0. */
+int lock_holds(struct lock *lock, const struct secret *kek, struct error *e);
+
 /* Does change on a freshly loaded lock, again when another program was faster: each change goes on from what it finds done. -EAGAIN when
  * that does not end. */
 int lock_change(const char *path, int (*change)(struct lock *lock, void *what, struct error *e), void *what, struct error *e);

@@ -9,13 +9,28 @@
 
 struct following {
     struct keyslots_change key, next;
+    uint64_t before; /* 0: it was not read yet; that of the first look, since a try that fails may have changed the header */
+    bool ours;
 };
+
+static int look(struct lock *lock, struct following *f, struct error *e)
+{
+    int r = f->before > 0 ? 0 : lock_sequence(lock->path, &f->before);
+
+    if (r < 0)
+        return lock_failed(lock, r, "read", e);
+    r = lock_holds(lock, f->key.kek, e);
+    f->ours = r == 1;
+    return r == 0 ? lock_rejected(lock, e) : r < 0 ? r : 0;
+}
 
 static int follow(struct lock *lock, void *data, struct error *e)
 {
     struct following *f = data;
-    int r = change_collect(lock, NULL, e);
+    int r = look(lock, f, e);
 
+    if (r == 0)
+        r = change_collect(lock, NULL, e);
     if (r == 0 && f->key.passphrase->size > 0)
         r = change_add(lock, &f->key, e);
     if (r == 0 && f->next.passphrase->size > 0)
@@ -32,7 +47,8 @@ static int parse(const struct secret *key, struct secret *ret)
     return key ? own_passphrase(key, &is_unlock_key, ret) : 0;
 }
 
-int keyslots_follow(const char *path, const struct keyslots_wanted *wanted, struct keyslots_proofs *proofs, struct error *e)
+int keyslots_follow(const char *path, const struct keyslots_wanted *wanted, struct keyslots_proofs *proofs, struct keyslots_followed *ret,
+                    struct error *e)
 {
     _cleanup_(secret_done) struct secret key = SECRET_NULL, next = SECRET_NULL;
     struct following f = {
@@ -40,6 +56,7 @@ int keyslots_follow(const char *path, const struct keyslots_wanted *wanted, stru
         .next = { wanted->kek, &next, wanted->next_generation, 0, proofs },
     };
     char temporary[PATH_MAX];
+    uint64_t after;
     int r = wanted->key || wanted->next ? parse(wanted->key, &key) : -EINVAL;
 
     if (r == 0)
@@ -51,7 +68,13 @@ int keyslots_follow(const char *path, const struct keyslots_wanted *wanted, stru
     r = file_erase(temporary, e);
     if (r == 0)
         r = lock_change(path, follow, &f, e);
-    if (r < 0 && r != -ENOENT && r != -EBADMSG)
+    if (r < 0 && f.ours)
         (void) lock_change(path, change_take_back, NULL, NULL);
-    return r;
+    if (r < 0)
+        return r;
+    r = lock_sequence(path, &after);
+    if (r < 0)
+        return error_set(e, r, "cannot read %s: %s", path, strerror(-r));
+    *ret = (struct keyslots_followed) { f.before, after };
+    return 0;
 }

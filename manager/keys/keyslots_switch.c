@@ -38,12 +38,7 @@ int keyslots_hold(const char *path, const struct secret *kek, struct error *e)
     _cleanup_(lock_done) struct lock lock = { 0 };
     int r = lock_load(&lock, path, e);
 
-    if (r < 0)
-        return r;
-    r = crypt_volume_key_verify(lock.cd, (const char *) kek->data, kek->size);
-    if (r < 0 && r != -EPERM)
-        return lock_failed(&lock, r, "read", e);
-    return r != -EPERM;
+    return r < 0 ? r : lock_holds(&lock, kek, e);
 }
 
 /* 1 when the header has that UUID, 0 when it has another one. -EBADMSG, -ENOENT. */

@@ -105,7 +105,7 @@ static int remove_slot(struct swarm *s, int slot, struct error *e)
         r = lock_key_text(&cluster->unlock_key, &text);
     if (r < 0)
         return error_set(e, r, "the unlock key cannot be read: %s", strerror(-r));
-    (void) keyslots_add(s->files.keyslots, &s->kek, &text, cluster->unlock_generation, NULL);
+    (void) keyslots_add(s->files.keyslots, &s->kek, &text, cluster->unlock_generation, NULL, NULL);
     return keyslots_remove_method(s->files.keyslots, slot, &text, e);
 }
 

@@ -11,19 +11,13 @@
 #define PEM_END "-----END CERTIFICATE-----\n"
 
 /* The replicated state says which generation this manager's keyslots hold, and how new its header is. */
-int lock_record_generation(struct swarm *s, uint32_t generation, uint32_t oldest)
+int lock_record_keyslots(struct swarm *s, uint32_t generation, uint32_t oldest, uint64_t sequence)
 {
     _cleanup_(node_freep) Pb__Node *node = NULL;
-    uint64_t sequence = 0;
     int r;
 
     if (s->file.role != PB__ROLE__MANAGER)
         return 0;
-    if (generation > 0) {
-        r = keyslots_sequence(s->files.keyslots, &sequence, NULL);
-        if (r < 0)
-            return r;
-    }
     r = step_node(s, s->file.node_id, &node);
     if (r < 0)
         return r;
@@ -33,6 +27,14 @@ int lock_record_generation(struct swarm *s, uint32_t generation, uint32_t oldest
     node->oldest_key_generation = oldest;
     node->keyslots_sequence = sequence;
     return step_put_node(s, node);
+}
+
+int lock_record_generation(struct swarm *s, uint32_t generation, uint32_t oldest)
+{
+    uint64_t sequence = 0;
+    int r = generation > 0 && s->file.role == PB__ROLE__MANAGER ? keyslots_sequence(s->files.keyslots, &sequence, NULL) : 0;
+
+    return r < 0 ? r : lock_record_keyslots(s, generation, oldest, sequence);
 }
 
 /* Others may have changed the node, or the leader, meanwhile: whoever asked begins again. */

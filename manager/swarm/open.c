@@ -200,12 +200,11 @@ int open_leave(struct swarm *s, struct error *e)
     return lock_wipe(s, e);
 }
 
-static void notice_rollback(struct swarm *s, const Pb__Cluster *cluster)
+static void notice_rollback(struct swarm *s, const Pb__Cluster *cluster, uint64_t sequence)
 {
     _cleanup_(node_freep) Pb__Node *node = NULL;
-    uint64_t sequence;
 
-    if (step_node(s, s->file.node_id, &node) < 0 || keyslots_sequence(s->files.keyslots, &sequence, NULL) < 0)
+    if (step_node(s, s->file.node_id, &node) < 0)
         return;
     if (sequence < node->keyslots_sequence || sequence < s->bundle->header_sequence)
         swarm_event(s, SWARM_EVENT_ROLLED_BACK, NULL, -1, cluster->unlock_generation, s->files.keyslots);
@@ -213,9 +212,8 @@ static void notice_rollback(struct swarm *s, const Pb__Cluster *cluster)
 
 /* Brings the keyslots to what the replicated state says: a manager that was away during a rotation, whose power went in the midst of one, or
  * whose header was put back from an older copy, gets the keyslots of the keys that are in force and loses the others. */
-int open_reconcile_keyslots(struct swarm *s, const Pb__Cluster *cluster, struct error *e)
+static int follow(struct swarm *s, const Pb__Cluster *cluster, struct keyslots_followed *ret, struct error *e)
 {
-    const uint32_t oldest = cluster->retiring_generation > 0 ? cluster->retiring_generation : cluster->unlock_generation;
     const bool has_next = cluster->next_unlock_key.len > 0;
     _cleanup_(secret_done) struct secret key = SECRET_NULL, next = SECRET_NULL;
     struct keyslots_wanted wanted = {
@@ -234,21 +232,35 @@ int open_reconcile_keyslots(struct swarm *s, const Pb__Cluster *cluster, struct 
         r = lock_key_text(&cluster->next_unlock_key, &next);
         wanted.next = &next;
     }
-    if (r == 0)
-        r = keyslots_follow(s->files.keyslots, &wanted, &s->keyslots_proofs, e);
-    return r < 0 ? r : lock_record_generation(s, has_next ? cluster->next_unlock_generation : cluster->unlock_generation, oldest);
+    return r < 0 ? r : keyslots_follow(s->files.keyslots, &wanted, &s->keyslots_proofs, ret, e);
+}
+
+static int record(struct swarm *s, const Pb__Cluster *cluster, uint64_t sequence)
+{
+    return lock_record_keyslots(s, cluster->next_unlock_key.len > 0 ? cluster->next_unlock_generation : cluster->unlock_generation,
+                                cluster->retiring_generation > 0 ? cluster->retiring_generation : cluster->unlock_generation, sequence);
+}
+
+int open_reconcile_keyslots(struct swarm *s, const Pb__Cluster *cluster, struct error *e)
+{
+    struct keyslots_followed followed;
+    int r = follow(s, cluster, &followed, e);
+
+    return r < 0 ? r : record(s, cluster, followed.after);
 }
 
 /* What others may have done to it. */
 static int check_lock(struct swarm *s, const Pb__Cluster *cluster, struct error *e)
 {
-    int r = lock_remake(s, cluster, e);
+    struct keyslots_followed followed;
+    int r = follow(s, cluster, &followed, e), remade = r == -EKEYREJECTED ? lock_remake(s, cluster, e) : 0;
 
+    if (remade != 0)
+        return remade < 0 ? remade : open_reconcile_keyslots(s, cluster, e);
     if (r < 0)
         return r;
-    if (r == 0)
-        notice_rollback(s, cluster);
-    return open_reconcile_keyslots(s, cluster, e);
+    notice_rollback(s, cluster, followed.before);
+    return record(s, cluster, followed.after);
 }
 
 static int reconcile_locked(struct swarm *s, const Pb__Cluster *cluster, struct error *e)

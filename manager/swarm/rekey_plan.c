@@ -60,7 +60,7 @@ static int add_key(const char *path, const struct secret *kek, const ProtobufCBi
     _cleanup_(secret_done) struct secret text = SECRET_NULL;
     int r = lock_key_text(key, &text);
 
-    return r < 0 ? error_set(e, r, "the unlock key cannot be read: %s", strerror(-r)) : keyslots_add(path, kek, &text, generation, e);
+    return r < 0 ? error_set(e, r, "the unlock key cannot be read: %s", strerror(-r)) : keyslots_add(path, kek, &text, generation, NULL, e);
 }
 
 /* The retiring one first, as what is active makes all others retire that are there by then. */

@@ -220,7 +220,8 @@ int lock_remake(struct swarm *s, const Pb__Cluster *cluster, struct error *e);
 int lock_name_header(const char *path, struct bundle *bundle, struct error *e);
 
 /* ---- lock_record.c: lifecycle thread; each puts the node only when something differs. -EREMCHG: again */
-int lock_record_generation(struct swarm *s, uint32_t generation, uint32_t oldest);
+int lock_record_keyslots(struct swarm *s, uint32_t generation, uint32_t oldest, uint64_t sequence);
+int lock_record_generation(struct swarm *s, uint32_t generation, uint32_t oldest); /* the same, sequence as the lock has it; 0, 0: no lock */
 int lock_record_rekeyed(struct swarm *s, struct error *e);
 int lock_record_certificate(struct swarm *s, struct error *e);
 

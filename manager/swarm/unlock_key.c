@@ -50,7 +50,7 @@ int verb_rotate_unlock_key(struct swarm *s, struct swarm_request *r)
         return error_set(&r->error, -EOPNOTSUPP, "cannot rotate because autolock is not turned on");
     result = hand_out_next(s, cluster, r);
     if (result == 0)
-        result = keyslots_add(s->files.keyslots, &s->kek, &r->ret_key, r->ret_generation, &r->error);
+        result = keyslots_add(s->files.keyslots, &s->kek, &r->ret_key, r->ret_generation, &s->keyslots_proofs, &r->error);
     if (result < 0)
         return result;
     swarm_event(s, SWARM_EVENT_KEY_ROTATED, r, -1, r->ret_generation, NULL);

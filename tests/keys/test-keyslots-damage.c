@@ -83,7 +83,7 @@ static void test_both_headers(void)
         flip(METADATA + 4096 + at, randombytes_uniform(8));
         CHECK(check(&key) == -EBADMSG);
         CHECK(keyslots_collect(LOCK, &e) == -EBADMSG && keyslots_activate(LOCK, 1, &e) == -EBADMSG);
-        CHECK(keyslots_add(LOCK, &kek, &key, 2, &e) == -EBADMSG && keyslots_retire(LOCK, &key, 1, 0, &e) == -EBADMSG);
+        CHECK(keyslots_add(LOCK, &kek, &key, 2, NULL, &e) == -EBADMSG && keyslots_retire(LOCK, &key, 1, 0, &e) == -EBADMSG);
     }
 }
 
@@ -106,7 +106,7 @@ static void test_own_area(void)
     /* the damaged slot may be made anew by whoever has the KEK */
     put_image(SIZE);
     flip(2 * METADATA, 0);
-    CHECK_TOLD(keyslots_add(LOCK, &kek, &key, 1, &e));
+    CHECK_TOLD(keyslots_add(LOCK, &kek, &key, 1, NULL, &e));
     CHECK_OK(check(&key));
     CHECK(count_slots(KEYSLOT_ACTIVE) == 1 && count_tokens(KEYSLOT_TOKEN_TYPE) == 1);
 }

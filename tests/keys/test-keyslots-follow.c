@@ -8,21 +8,26 @@
 static struct secret kek, a, b, c;
 static struct keyslots_proofs proofs;
 
-static int follow(const struct secret *key, uint32_t generation, const struct secret *next, uint32_t keep)
-{
-    const struct keyslots_wanted wanted = {
-        .kek = &kek, .key = key, .next = next, .generation = generation, .next_generation = generation + 1, .keep = keep,
-    };
-
-    return keyslots_follow(LOCK, &wanted, &proofs, &e);
-}
-
 static uint64_t sequence(void)
 {
     uint64_t n = 0;
 
     CHECK_TOLD(keyslots_sequence(LOCK, &n, &e));
     return n;
+}
+
+static int follow(const struct secret *key, uint32_t generation, const struct secret *next, uint32_t keep)
+{
+    const struct keyslots_wanted wanted = {
+        .kek = &kek, .key = key, .next = next, .generation = generation, .next_generation = generation + 1, .keep = keep,
+    };
+    struct keyslots_followed followed;
+    uint64_t before = access(LOCK, F_OK) == 0 ? sequence() : 0;
+    int r = keyslots_follow(LOCK, &wanted, &proofs, &followed, &e);
+
+    if (r == 0)
+        CHECK(followed.before == before && followed.after == sequence());
+    return r;
 }
 
 /* In its area, from outside. */
@@ -78,17 +83,30 @@ static void test_rotation(void)
     CHECK(sequence() == before && proofs.n == 2);
 }
 
+/* What was added just now. */
+static void test_added(void)
+{
+    begin();
+    CHECK_TOLD(keyslots_add(LOCK, &kek, &b, 2, &proofs, &e));
+    CHECK(proofs.n == 1);
+    CHECK_TOLD(follow(&a, 1, &b, 0));
+    CHECK(proofs.n == 2 && try_key(&b, &kek) == 0);
+}
+
 /* What is not tried again would have been refused. */
 static void test_what_was_seen(void)
 {
+    uint64_t before;
+
     begin();
     CHECK_TOLD(follow(&a, 1, NULL, 0));
     CHECK(proofs.n == 1);
     CHECK(follow(&b, 1, NULL, 0) == -EEXIST && strstr(e.text, "another unlock key"));
     secret_done(&kek);
     kek = new_kek();
-    CHECK(follow(&a, 1, NULL, 0) == -EKEYREJECTED);
-    CHECK(proofs.n == 1);
+    before = sequence();
+    CHECK(follow(&a, 1, &b, 0) == -EKEYREJECTED);
+    CHECK(proofs.n == 1 && sequence() == before);
 }
 
 /* A slot that no longer opens is made anew: the swarm knows its key. */
@@ -167,6 +185,7 @@ int main(void)
     b = new_key();
     c = new_key();
     test_rotation();
+    test_added();
     test_what_was_seen();
     test_damage();
     test_other_parameters();

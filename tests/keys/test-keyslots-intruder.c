@@ -116,7 +116,7 @@ static void take_away(void)
 
 static void rotate(void)
 {
-    if (keyslots_add(LOCK, &kek, &next, 2, &e) < 0 || keyslots_activate(LOCK, 2, &e) < 0 || keyslots_retire(LOCK, &next, 2, 0, &e) < 0) {
+    if (keyslots_add(LOCK, &kek, &next, 2, NULL, &e) < 0 || keyslots_activate(LOCK, 2, &e) < 0 || keyslots_retire(LOCK, &next, 2, 0, &e) < 0) {
         (void) fprintf(stderr, "%s\n", e.text);
         _exit(1);
     }
@@ -133,7 +133,7 @@ static void must_be_whole(int r)
 
 static void rotate_back_and_forth(void)
 {
-    must_be_whole(keyslots_add(LOCK, &kek, &next, 2, &e));
+    must_be_whole(keyslots_add(LOCK, &kek, &next, 2, NULL, &e));
     must_be_whole(keyslots_activate(LOCK, 2, &e));
     must_be_whole(keyslots_retire(LOCK, &next, 2, 0, &e));
 }

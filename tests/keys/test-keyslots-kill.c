@@ -14,7 +14,7 @@ static volatile enum step *step;
 static void rotate(void)
 {
     *step = ADDING;
-    if (keyslots_add(LOCK, &kek, &b, generation + 1, NULL) < 0)
+    if (keyslots_add(LOCK, &kek, &b, generation + 1, NULL, NULL) < 0)
         _exit(1);
     *step = ADDED;
     if (keyslots_activate(LOCK, generation + 1, NULL) < 0)
@@ -30,17 +30,18 @@ static void follow(void)
 {
     struct keyslots_wanted wanted = { .kek = &kek, .key = &a, .next = &b, .generation = generation, .next_generation = generation + 1 };
     struct keyslots_proofs proofs = { 0 };
+    struct keyslots_followed followed;
 
     *step = ADDING;
-    if (keyslots_follow(LOCK, &wanted, &proofs, NULL) < 0)
+    if (keyslots_follow(LOCK, &wanted, &proofs, &followed, NULL) < 0)
         _exit(1);
     *step = ADDED;
     wanted = (struct keyslots_wanted) { .kek = &kek, .key = &b, .generation = generation + 1, .keep = generation };
-    if (keyslots_follow(LOCK, &wanted, &proofs, NULL) < 0)
+    if (keyslots_follow(LOCK, &wanted, &proofs, &followed, NULL) < 0)
         _exit(2);
     *step = RETIRING;
     wanted.keep = 0;
-    if (keyslots_follow(LOCK, &wanted, &proofs, NULL) < 0)
+    if (keyslots_follow(LOCK, &wanted, &proofs, &followed, NULL) < 0)
         _exit(3);
     *step = RETIRED;
 }
@@ -77,7 +78,7 @@ static void check_rotation(void)
     }
     if (reached == RETIRING) /* what is listed as an unlock key is one */
         CHECK(count_slots(KEYSLOT_ACTIVE) + count_slots(KEYSLOT_RETIRING) == 1 + (try_key(&a, &kek) == 0));
-    CHECK_TOLD(keyslots_add(LOCK, &kek, &b, generation + 1, &e));
+    CHECK_TOLD(keyslots_add(LOCK, &kek, &b, generation + 1, NULL, &e));
     CHECK_TOLD(keyslots_activate(LOCK, generation + 1, &e));
     CHECK_TOLD(keyslots_retire(LOCK, &b, generation + 1, 0, &e));
     CHECK(try_key(&a, &kek) == -EKEYREJECTED);

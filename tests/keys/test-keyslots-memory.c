@@ -76,7 +76,7 @@ static void work(struct needle needles[static 4])
     CHECK_TOLD(keyslots_create(LOCK, &kek, &key, 1, KEYSLOT_ACTIVE, &e));
     CHECK(try_key(&wrong, &kek) == -EKEYREJECTED);
     CHECK_TOLD(keyslots_open(LOCK, &key, &found, NULL, &e));
-    CHECK_TOLD(keyslots_add(LOCK, &found, &next, 2, &e));
+    CHECK_TOLD(keyslots_add(LOCK, &found, &next, 2, NULL, &e));
     CHECK_TOLD(keyslots_activate(LOCK, 2, &e));
     CHECK_TOLD(keyslots_retire(LOCK, &next, 2, 0, &e));
 }

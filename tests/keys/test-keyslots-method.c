@@ -139,7 +139,7 @@ static void test_one_free(void)
     for (int i = 1; i < KEYSLOTS_MAX - 1; i++)
         CHECK(add("word", STRETCH_KEY, i % 2 ? TOKEN : NULL) == KEYSLOTS_MAX - i);
     CHECK(refused(&kek, &method, STRETCH_KEY, TOKEN) == -ENOSPC && strstr(e.text, "keyslot remove"));
-    CHECK_TOLD(keyslots_add(LOCK, &kek, &next, 2, &e));
+    CHECK_TOLD(keyslots_add(LOCK, &kek, &next, 2, NULL, &e));
     CHECK(refused(&kek, &method, STRETCH_KEY, TOKEN) == -ENOSPC);
     CHECK(keyslots_add_method(LOCK, &kek, &method, STRETCH_KEY, TOKEN, true, &slot, &e) == -ENOSPC);
     CHECK_TOLD(keyslots_retire(LOCK, &next, 2, 0, &e));
@@ -166,11 +166,11 @@ static void test_high_numbers(void)
         CHECK(crypt_keyslot_add_by_volume_key(cd, slot, (char *) kek.data, kek.size, "x", 1) == slot);
     crypt_free(cd);
     CHECK(refused(&kek, &method, STRETCH_KEY, TOKEN) == -ENOSPC);
-    CHECK_TOLD(keyslots_add(LOCK, &kek, &next, 2, &e));
+    CHECK_TOLD(keyslots_add(LOCK, &kek, &next, 2, NULL, &e));
     {
         _cleanup_(secret_done) struct secret third = new_key();
 
-        CHECK(keyslots_add(LOCK, &kek, &third, 3, &e) == -ENOSPC && strstr(e.text, "free keyslot"));
+        CHECK(keyslots_add(LOCK, &kek, &third, 3, NULL, &e) == -ENOSPC && strstr(e.text, "free keyslot"));
     }
     CHECK_TOLD(keyslots_remove_method(LOCK, 25, &key, &e));
     CHECK(listed(25).slot == -1 && listed(24).slot == 24);
@@ -225,7 +225,7 @@ static void test_no_token_left(void)
     for (int i = 1; i < 32; i++)
         CHECK_OK(crypt_token_json_set(cd, CRYPT_ANY_TOKEN, "{\"type\":\"clevis\",\"keyslots\":[]}"));
     CHECK(refused(&kek, &method, STRETCH_KEY, TOKEN) == -ENOSPC && strstr(e.text, "token remove"));
-    CHECK(keyslots_add(LOCK, &kek, &next, 2, &e) == -ENOSPC && strstr(e.text, "token remove"));
+    CHECK(keyslots_add(LOCK, &kek, &next, 2, NULL, &e) == -ENOSPC && strstr(e.text, "token remove"));
     CHECK(keyslots_remove_method(LOCK, slot, &key, &e) == -ENOSPC);
     crypt_free(cd);
     cd = load_lock();
@@ -233,7 +233,7 @@ static void test_no_token_left(void)
     crypt_free(cd);
     /* room for the intent, none for the method's token */
     CHECK(refused(&kek, &method, STRETCH_KEY, TOKEN) == -ENOSPC && strstr(e.text, "token remove"));
-    CHECK_TOLD(keyslots_add(LOCK, &kek, &next, 2, &e));
+    CHECK_TOLD(keyslots_add(LOCK, &kek, &next, 2, NULL, &e));
 }
 
 static void test_prove(void)
@@ -310,7 +310,7 @@ static void test_remove_last_that_opens(void)
     CHECK(keyslots_remove_method(LOCK, one, &key, &e) == -EBUSY && strstr(e.text, "unlock key"));
     CHECK(keyslots_remove_method(LOCK, two, &key, &e) == -EBUSY);
     CHECK(listed(one).slot == one && listed(two).slot == two);
-    CHECK_TOLD(keyslots_add(LOCK, &kek, &key, 1, &e));
+    CHECK_TOLD(keyslots_add(LOCK, &kek, &key, 1, NULL, &e));
     CHECK_TOLD(keyslots_remove_method(LOCK, one, &key, &e));
 }
 

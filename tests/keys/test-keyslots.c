@@ -34,7 +34,7 @@ static void test_create_and_open(void)
     CHECK_OK(try_key(&key, &kek));
     CHECK(try_key(&wrong, &kek) == -EKEYREJECTED && strstr(e.text, LOCK));
     CHECK_TOLD(keyslots_sequence(LOCK, &one, &e));
-    CHECK_TOLD(keyslots_add(LOCK, &kek, &wrong, 8, &e));
+    CHECK_TOLD(keyslots_add(LOCK, &kek, &wrong, 8, NULL, &e));
     CHECK_TOLD(keyslots_sequence(LOCK, &two, &e));
     CHECK(two > one);
 
@@ -71,11 +71,11 @@ static void test_rotation(void)
     CHECK(add_foreign(&kek, OPERATOR, NULL, NULL) == 1);
     CHECK(add_foreign(&kek, "tang", NULL, "{\"type\":\"clevis\",\"keyslots\":[],\"jwe\":{}}") == 2);
 
-    CHECK(keyslots_add(LOCK, &other_kek, &b, 2, &e) == -EKEYREJECTED);
+    CHECK(keyslots_add(LOCK, &other_kek, &b, 2, NULL, &e) == -EKEYREJECTED);
     CHECK(count_tokens(KEYSLOT_TOKEN_TYPE) == 1);
     CHECK(keyslots_activate(LOCK, 2, &e) == -ENOENT && strstr(e.text, "generation 2"));
     CHECK(keyslots_retire(LOCK, &b, 2, 0, &e) == -ENOENT);
-    CHECK_TOLD(keyslots_add(LOCK, &kek, &b, 2, &e));
+    CHECK_TOLD(keyslots_add(LOCK, &kek, &b, 2, NULL, &e));
     CHECK_OK(try_key(&a, &kek));
     CHECK_OK(try_key(&b, &kek));
     CHECK(keyslots_list(LOCK, s, &e) == 4);
@@ -84,10 +84,10 @@ static void test_rotation(void)
     CHECK(s[2].state == KEYSLOT_FOREIGN && strcmp(s[2].kind, "clevis") == 0);
     CHECK(s[3].state == KEYSLOT_PENDING && s[3].generation == 2 && strcmp(s[3].kind, "unlock-key") == 0);
 
-    CHECK_TOLD(keyslots_add(LOCK, &kek, &b, 2, &e)); /* once more: nothing */
+    CHECK_TOLD(keyslots_add(LOCK, &kek, &b, 2, NULL, &e)); /* once more: nothing */
     CHECK(keyslots_list(LOCK, s, &e) == 4);
-    CHECK(keyslots_add(LOCK, &kek, &c, 1, &e) == -EEXIST); /* an active generation never gets another key */
-    CHECK_TOLD(keyslots_add(LOCK, &kek, &c, 2, &e));       /* one that nobody has seen yet may */
+    CHECK(keyslots_add(LOCK, &kek, &c, 1, NULL, &e) == -EEXIST); /* an active generation never gets another key */
+    CHECK_TOLD(keyslots_add(LOCK, &kek, &c, 2, NULL, &e));       /* one that nobody has seen yet may */
     CHECK(try_key(&b, &kek) == -EKEYREJECTED);
     CHECK_OK(try_key(&c, &kek));
 
@@ -117,12 +117,12 @@ static void test_full(void)
     for (uint32_t g = 2; g <= KEYSLOTS_MAX; g++) {
         _cleanup_(secret_done) struct secret k = new_key();
 
-        CHECK_TOLD(keyslots_add(LOCK, &kek, &k, g, &e));
+        CHECK_TOLD(keyslots_add(LOCK, &kek, &k, g, NULL, &e));
     }
     {
         _cleanup_(secret_done) struct secret k = new_key();
 
-        CHECK(keyslots_add(LOCK, &kek, &k, 9, &e) == -ENOSPC && strstr(e.text, LOCK));
+        CHECK(keyslots_add(LOCK, &kek, &k, 9, NULL, &e) == -ENOSPC && strstr(e.text, LOCK));
     }
     CHECK(count_tokens(KEYSLOT_TOKEN_TYPE) == KEYSLOTS_MAX && count_slots(KEYSLOT_PENDING) == KEYSLOTS_MAX - 1);
     CHECK_TOLD(keyslots_retire(LOCK, &key, 1, 0, &e));
@@ -187,7 +187,7 @@ static void test_resume(void)
                                                        "\"state\":\"adding\",\"slot\":1,\"iterations\":1234}"));
     crypt_free(cd);
     CHECK_TOLD(keyslots_sequence(LOCK, &one, &e));
-    CHECK_TOLD(keyslots_add(LOCK, &kek, &next, 2, &e));
+    CHECK_TOLD(keyslots_add(LOCK, &kek, &next, 2, NULL, &e));
     CHECK_TOLD(keyslots_sequence(LOCK, &two, &e));
     CHECK(two == one + 1); /* the token, nothing else */
     CHECK(keyslots_list(LOCK, s, &e) == 2 && s[1].slot == 1 && s[1].state == KEYSLOT_PENDING && s[1].generation == 2);
@@ -260,7 +260,7 @@ static void test_cryptsetup(void)
     CHECK(shell("cryptsetup open --test-passphrase " LOCK " 2>/dev/null", &wrong) == 2);
     CHECK(shell("cryptsetup luksAddKey -q --pbkdf pbkdf2 --pbkdf-force-iterations 1000 --key-file=- " LOCK " dump", &key) == 0);
     CHECK(count_slots(KEYSLOT_FOREIGN) == 1);
-    CHECK_TOLD(keyslots_add(LOCK, &kek, &wrong, 4, &e));
+    CHECK_TOLD(keyslots_add(LOCK, &kek, &wrong, 4, NULL, &e));
     CHECK_TOLD(keyslots_retire(LOCK, &wrong, 4, 0, &e));
     CHECK(shell("cryptsetup open --test-passphrase " LOCK, &wrong) == 0);
     CHECK(system("cryptsetup open --test-passphrase --key-file=dump " LOCK) == 0);
