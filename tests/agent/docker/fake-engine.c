@@ -49,6 +49,7 @@ static bool answer_key(int fd)
     (void) pthread_mutex_lock(&mutex);
     (void) snprintf(body, sizeof(body), "{\"UnlockKey\":\"%s\"}", fake.key);
     (void) pthread_mutex_unlock(&mutex);
+    fake.n_keys++;
     return answer(fd, 200, body);
 }
 

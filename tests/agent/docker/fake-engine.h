@@ -19,7 +19,7 @@ enum fake_mode {
 struct fake {
     _Atomic int mode;
     _Atomic bool locked, is_manager;
-    _Atomic unsigned n_infos, n_unlocks, n_refused;
+    _Atomic unsigned n_infos, n_unlocks, n_refused, n_keys; /* n_keys: told */
     char key[64];     /* that unlocks, and that it tells; "": autolock is off */
     char root[256];
 };

@@ -11,6 +11,8 @@
 #include "fixture.h"
 #include "sealing.h"
 
+static char answered[512]; /* the socket of the last question that was */
+
 /* The question that stands, its text into ret; the path of its socket. */
 static bool question(char *ret, char *ret_socket)
 {
@@ -47,6 +49,14 @@ static bool is_asked(const char *text)
     return question(message, socket) && strstr(message, text);
 }
 
+/* Another one than was answered last. */
+static bool is_asked_anew(const char *text)
+{
+    char message[512] = "", socket[512] = "";
+
+    return question(message, socket) && strstr(message, text) && strcmp(socket, answered) != 0;
+}
+
 static void answer(const struct secret *text)
 {
     struct sockaddr_un a = { .sun_family = AF_UNIX };
@@ -57,6 +67,7 @@ static void answer(const struct secret *text)
     memcpy(packet + 1, text->data, text->size);
     CHECK(sendto(fd, packet, 1 + text->size, 0, (struct sockaddr *) &a, sizeof(a)) > 0);
     (void) close(fd);
+    (void) strcpy(answered, a.sun_path);
 }
 
 static bool is_told(const char *text)
@@ -81,17 +92,18 @@ static void move_in(const char *name)
 /* A person's key unlocks, and is given once. */
 static void test_unlock(const struct secret *key)
 {
-    unsigned before = fake.n_unlocks;
+    unsigned before = fake.n_unlocks, keys;
 
     fake_restart(true);
     WAIT_FOR(is_asked("Please enter the unlock key"));
+    keys = fake.n_keys;
     CHECK(fake.n_unlocks == before && !vault_is_open(&vault));
     answer(key);
     WAIT_FOR(!fake.locked);
     WAIT_FOR(!is_asked(""));
     WAIT_FOR(vault_is_open(&vault));
     CHECK(fake.n_unlocks == before + 1);
-    sleep_ms(300); /* it has looked at what it unlocked */
+    WAIT_FOR(fake.n_keys > keys); /* it has looked at what it unlocked */
 }
 
 /* The Engine writes its keys anew: that is all there is to see. */
@@ -137,7 +149,7 @@ static void test_former(struct secret *key)
 static void test_unknown(struct secret *key)
 {
     _cleanup_(secret_done) struct secret old = secret_take(key), wrong = new_text();
-    unsigned before;
+    unsigned before, keys;
 
     agent_stop();
     *key = new_text();
@@ -156,16 +168,16 @@ static void test_unknown(struct secret *key)
     CHECK(fake.n_unlocks == before + 1);
     answer(&wrong);
     WAIT_FOR(fake.n_unlocks == before + 2);
-    WAIT_FOR(is_asked("Wrong key"));
+    WAIT_FOR(is_asked_anew("Wrong key"));
     answer(&wrong);
-    sleep_ms(300);
+    WAIT_FOR(is_asked_anew("Wrong key"));
     CHECK(fake.n_unlocks == before + 2);
-    WAIT_FOR(is_asked("Wrong key"));
+    keys = fake.n_keys;
     answer(key);
-    WAIT_FOR(!fake.locked);
+    WAIT_FOR(fake.n_keys > keys);
+    WAIT_FOR(!is_asked(""));
     sleep_ms(300);
     CHECK(!vault_is_open(&vault)); /* its lock has opened with the old key only; nothing but that is stored */
-    CHECK(!is_asked(""));
 }
 
 static double cpu_seconds(void)
@@ -255,16 +267,18 @@ static void test_closing_engine(void)
 static void test_swarmctl(const struct secret *key)
 {
     _cleanup_(secret_done) struct secret wrong = new_text(), right = SECRET_NULL;
+    unsigned keys;
 
     fake_restart(true);
     WAIT_FOR(is_asked("Please enter"));
     CHECK(watcher_try(&watcher, &wrong, &e) == -EKEYREJECTED);
     CHECK_OK(secret_copy(key->data, key->size, &right));
+    keys = fake.n_keys;
     CHECK_OK(watcher_try(&watcher, &right, &e));
     WAIT_FOR(!is_asked(""));
     WAIT_FOR(!fake.locked);
     CHECK_OK(secret_copy(key->data, key->size, &right));
-    sleep_ms(300);
+    WAIT_FOR(fake.n_keys > keys);
     CHECK(watcher_try(&watcher, &right, &e) == -EALREADY);
 }
 
