@@ -146,10 +146,10 @@ inner_unit_tests() {
     [[ $flavour == asan ]] && patience=4
     [[ $flavour != coverage ]] || find "$directory" -name '*.gcda' -delete
     # Only the loopback device: a test that needs more is not a unit test.
-    # One more than there are processors, since many of them wait.
+    # No more than there are processors: what they leave idle the analyzers take.
     # shellcheck disable=SC2016 # expanded inside
     in_chroot "$BUILD_ROOT" env UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
         unshare --net sh -c 'ip link set lo up && exec "$@"' sandbox \
-        meson test -C "$directory" --no-rebuild --print-errorlogs --num-processes $(($(nproc) + 1)) \
+        meson test -C "$directory" --no-rebuild --print-errorlogs --num-processes "$(nproc)" \
         --timeout-multiplier "$patience" "${@:4}"
 }
