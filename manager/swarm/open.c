@@ -249,12 +249,19 @@ int open_reconcile_keyslots(struct swarm *s, const Pb__Cluster *cluster, struct 
     return r < 0 ? r : record(s, cluster, followed.after);
 }
 
-/* What others may have done to it. */
+/* What others may have done to it. Settled first: the header that the credential names may still wait beside the former one. */
 static int check_lock(struct swarm *s, const Pb__Cluster *cluster, struct error *e)
 {
     struct keyslots_followed followed;
-    int r = follow(s, cluster, &followed, e), remade = r == -EKEYREJECTED ? lock_remake(s, cluster, e) : 0;
+    int r = lock_settle(s, e), remade = 0;
 
+    if (r < 0)
+        return r;
+    if (r > 0)
+        step_watch_lock(s);
+    r = follow(s, cluster, &followed, e);
+    if (r == -EKEYREJECTED)
+        remade = lock_remake(s, cluster, e);
     if (remade != 0)
         return remade < 0 ? remade : open_reconcile_keyslots(s, cluster, e);
     if (r < 0)
@@ -265,10 +272,8 @@ static int check_lock(struct swarm *s, const Pb__Cluster *cluster, struct error 
 
 static int reconcile_locked(struct swarm *s, const Pb__Cluster *cluster, struct error *e)
 {
-    int r = lock_settle(s, e);
+    int r;
 
-    if (r < 0)
-        return r;
     step_watch_lock(s);
     r = check_lock(s, cluster, e);
     /* whoever unlocked with the next key holds it */

@@ -14,6 +14,7 @@
 #define TYPE_SIZE 32 /* what stands before the payload in a credential of the host key */
 
 _Atomic bool seal_fails;
+_Atomic int seals_left = -1;
 
 static pthread_t thread;
 static int listening;
@@ -33,8 +34,10 @@ static void seal(int fd)
     n += 28;
     while ((got = read(fd, bin + n, sizeof(bin) - n)) > 0)
         n += (size_t) got;
-    if (seal_fails)
+    if (seal_fails || seals_left == 0)
         return;
+    if (seals_left > 0)
+        seals_left--;
     CHECK(sodium_bin2base64(text, sizeof(text), bin, n, sodium_base64_VARIANT_ORIGINAL));
     CHECK(write(fd, text, strlen(text)) == (ssize_t) strlen(text));
 }

@@ -6,6 +6,7 @@
 /* systemd's part in sealing, played: a thread that seals what it is handed, and what LoadCredentialEncrypted= does at a start. */
 
 extern _Atomic bool seal_fails;
+extern _Atomic int seals_left; /* before it fails; negative: it does not */
 
 void sealing_begin(const char *path); /* of its socket */
 void sealing_end(void);
