@@ -13,6 +13,7 @@ struct following {
     bool ours;
 };
 
+/* Before anything is changed. */
 static int look(struct lock *lock, struct following *f, struct error *e)
 {
     int r = f->before > 0 ? 0 : lock_sequence(lock->path, &f->before);
@@ -20,8 +21,11 @@ static int look(struct lock *lock, struct following *f, struct error *e)
     if (r < 0)
         return lock_failed(lock, r, "read", e);
     r = lock_holds(lock, f->key.kek, e);
-    f->ours = r == 1;
-    return r == 0 ? lock_rejected(lock, e) : r < 0 ? r : 0;
+    f->ours = r > 0;
+    if (r == 0)
+        return error_set(e, -EKEYREJECTED, "%s is a lock of other keys, which another program has put there: this manager makes its own anew; try again",
+                         lock->path);
+    return r < 0 ? r : 0;
 }
 
 static int follow(struct lock *lock, void *data, struct error *e)

@@ -105,7 +105,7 @@ static void test_what_was_seen(void)
     secret_done(&kek);
     kek = new_kek();
     before = sequence();
-    CHECK(follow(&a, 1, &b, 0) == -EKEYREJECTED);
+    CHECK(follow(&a, 1, &b, 0) == -EKEYREJECTED && strstr(e.text, "a lock of other keys"));
     CHECK(proofs.n == 1 && sequence() == before);
 }
 
